@@ -389,7 +389,7 @@ check.problem_card(problem_card, "way out")
 # **What you should have seen.** How long a prediction waits for its label:
 
 # %%
-wait = case.LEAD_HOURS + (flights["dep_delay"] + flights["air_time"]).dropna() / 60
+wait = case.LEAD_HOURS + case.arrival_hours(flights, data.load("airports"))
 fig, ax = plt.subplots()
 ax.hist(wait, bins=np.arange(2, 14, 0.5))
 ax.set(xlabel="hours from prediction to arrival", ylabel="flights")
