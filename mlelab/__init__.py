@@ -17,5 +17,6 @@ def start(area: str):
 
     check = open_lab(area)
     place = "Colab" if "google.colab" in sys.modules else "Jupyter"
-    print(f"Lab {area} is ready: mlelab {__version__}, Python {platform.python_version()}, {place}, data {data.where()}.")
+    python = platform.python_version()
+    print(f"Lab {area} is ready: mlelab {__version__}, Python {python}, {place}, data {data.where()}.")
     return check

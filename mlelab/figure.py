@@ -1,4 +1,4 @@
-"""The one style of the course's figures, for pages and labs alike: `from mlelab import figure`, then `figure.show(fig, alt=…)`.
+"""The one style of the course's figures, for pages and labs alike: `figure.show(fig, alt="…")`.
 
 Importing this module sets matplotlib's defaults. Figures are shown as inline SVG on a transparent ground, and whatever
 is black in them takes the colour of the text around: light and dark themes are both legible.
@@ -58,8 +58,8 @@ def show(fig: plt.Figure, alt: str, caption: str | None = None) -> None:
     Raises ValueError if `alt` is no such sentence.
     """
     if not isinstance(alt, str) or len(alt.strip()) < _MIN_ALT or " " not in alt.strip():
-        raise ValueError(f"Give the figure an alt text, a sentence of at least {_MIN_ALT} characters that says what it shows; "
-                         f"this is {alt!r}.")
+        raise ValueError(f"Give the figure an alt text, a sentence of at least {_MIN_ALT} characters that says what it "
+                         f"shows; this is {alt!r}.")
     alt = " ".join(alt.split())
     svg = _svg(fig, alt)
     plt.close(fig)

@@ -40,8 +40,8 @@ def need_python():
         if other and subprocess.run([other, "-c", "import venv"], stderr=subprocess.DEVNULL).returncode == 0:
             say("This is Python {}.{}; going on with {}.".format(*sys.version_info[:2], other))
             sys.exit(subprocess.run([other, __file__] + sys.argv[1:]).returncode)
-    sys.exit("The course needs Python 3.11, 3.12 or 3.13 and this is {}.{}.{}: install one of them from python.org and "
-             "run the same command again.".format(*sys.version_info[:3]))
+    sys.exit("The course needs Python 3.11, 3.12 or 3.13 and this is {}.{}.{}: install one of them from python.org "
+             "and run the same command again.".format(*sys.version_info[:3]))
 
 
 def need_environment():
@@ -51,7 +51,8 @@ def need_environment():
     if not uv.exists():
         say("Making .venv and installing about 220 packages, TensorFlow among them: 3 GB on disk, 1 to 5 minutes …")
         run(sys.executable, "-m", "venv", "--clear", VENV)
-        pinned = next(line.split(" ")[0].strip() for line in (ROOT / "requirements.txt").open() if line.startswith("uv=="))
+        lines = (ROOT / "requirements.txt").read_text().splitlines()
+        pinned = next(line.split(" ")[0] for line in lines if line.startswith("uv=="))
         run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", pinned)
     run(uv, "pip", "sync", "--quiet", "--python", python, ROOT / "requirements.txt")
     run(uv, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--python", python, "--editable", ROOT)
@@ -63,14 +64,16 @@ def lab(arguments):
     command = [tool("jupyter-lab"), "--ip=127.0.0.1", "--port={}".format(port), "--port-retries=0"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    say("Starting JupyterLab on http://127.0.0.1:{}/lab; open 00_start/lab.ipynb there. Ctrl+C ends it.".format(port))
-    return subprocess.run(command + arguments.rest, cwd=str(ROOT / "labs"), env=environment()).returncode
+    say("Starting JupyterLab on http://127.0.0.1:{}/lab; Ctrl+C ends it.".format(port))
+    opened = [] if any(part.endswith(".ipynb") for part in arguments.rest) else ["00_start/lab.ipynb"]
+    return subprocess.run(command + arguments.rest + opened, cwd=str(ROOT / "labs"), env=environment()).returncode
 
 
 def book(arguments):
     need_environment()
     say("Building the book: a minute or two the first time, seconds after that …")
-    built = subprocess.run([tool("jupyter-book"), "build", ROOT, "-W", "-n", "--keep-going", "--quiet"], env=environment())
+    command = [tool("jupyter-book"), "build", str(ROOT), "-W", "-n", "--keep-going", "--quiet"]
+    built = subprocess.run(command, env=environment())
     if built.returncode or arguments.build_only:
         return built.returncode
     pages = ROOT / "_build" / "html"
@@ -115,7 +118,8 @@ def need_lone_environment():
     uv = tool("uv")
     wheels = LONE.parent / "wheels"
     shutil.rmtree(str(wheels), ignore_errors=True)
-    run(uv, "build", "--quiet", "--wheel", "--no-build-isolation", "--python", tool("python"), "--out-dir", wheels, ROOT)
+    run(uv, "build", "--quiet", "--wheel", "--no-build-isolation", "--python", tool("python"), "--out-dir", wheels,
+        ROOT)
     run(uv, "venv", "--quiet", "--clear", "--python", tool("python"), LONE)
     run(uv, "pip", "install", "--quiet", "--python", LONE / BIN / "python", "--constraint", ROOT / "requirements.txt",
         "ipykernel", "nbclient", *wheels.glob("*.whl"))
@@ -124,13 +128,14 @@ def need_lone_environment():
 def labs(arguments):
     need_environment()
     extra = (["--check"] if arguments.check else []) + (["--lab", arguments.lab] if arguments.lab else [])
-    return subprocess.run([tool("python"), str(ROOT / "tools" / "make_labs.py")] + extra, env=environment()).returncode
+    command = [tool("python"), str(ROOT / "tools" / "make_labs.py")]
+    return subprocess.run(command + extra, env=environment()).returncode
 
 
 def lock(arguments):
     need_environment()
-    run(tool("uv"), "pip", "compile", "pyproject.toml", "--all-extras", "--universal", "--python-version", "3.11", "--quiet",
-        "--upgrade", "--output-file", "requirements.txt")
+    run(tool("uv"), "pip", "compile", "pyproject.toml", "--all-extras", "--universal", "--python-version", "3.11",
+        "--quiet", "--upgrade", "--output-file", "requirements.txt")
     return 0
 
 
@@ -158,8 +163,8 @@ def run(*command):
     try:
         subprocess.run([str(part) for part in command], check=True, cwd=str(ROOT))
     except subprocess.CalledProcessError:
-        sys.exit("This step failed: {}. Are you online, and is there space on the disk? Run the same command again; if it "
-                 "fails again, delete .venv first.".format(" ".join(Path(str(part)).name for part in command[:3])))
+        sys.exit("This step failed: {}. Are you online, and is there space on the disk? Run the same command again; if "
+                 "it fails again, delete .venv first.".format(" ".join(Path(str(part)).name for part in command[:3])))
 
 
 def say(text):
@@ -168,7 +173,8 @@ def say(text):
 
 def main():
     need_python()
-    parser = argparse.ArgumentParser(prog="course.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="course.py", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.required = True
     commands.add_parser("lab").set_defaults(run=lab)

@@ -49,9 +49,9 @@ def run(path: Path, cell_timeout: int) -> dict:
                     for cell in nbformat.read(notebook, as_version=4).cells)
     passed = re.search(r"(\d+) passed", output)
     passed = int(passed[1]) if passed else 0
-    return {"name": str(path.resolve().relative_to(ROOT) if path.resolve().is_relative_to(ROOT) else path), "cells": cells,
-            "seconds": time.time() - begun, "memory": peak[0] / 2**20, "ok": process.returncode == 0 and passed == cells,
-            "output": output}
+    name = path.resolve().relative_to(ROOT) if path.resolve().is_relative_to(ROOT) else path
+    return {"name": str(name), "cells": cells, "seconds": time.time() - begun, "memory": peak[0] / 2**20,
+            "ok": process.returncode == 0 and passed == cells, "output": output}
 
 
 def _watch_memory(process: subprocess.Popen) -> list[int]:

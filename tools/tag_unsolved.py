@@ -29,10 +29,10 @@ def names(source: str) -> tuple[set[str], set[str]]:
     made, needed = set(), set()
     for statement in ast.parse(source).body:
         inner = _bound(statement, everywhere=not isinstance(statement, (ast.Assign, ast.AugAssign)))
-        read = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-        needed |= read - made - inner
-        made |= _bound(statement, everywhere=True) if not isinstance(statement, (ast.FunctionDef, ast.ClassDef)) \
-            else {statement.name}
+        named = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+        needed |= {node.id for node in named if isinstance(node.ctx, ast.Load)} - made - inner
+        is_definition = isinstance(statement, (ast.FunctionDef, ast.ClassDef))
+        made |= {statement.name} if is_definition else _bound(statement, everywhere=True)
     return made, needed
 
 

@@ -22,27 +22,28 @@ def check_environment(trial: Trial, answer) -> str:
                   got=type(got).__name__)
     absent = [name for name in needed if name not in installed]
     trial.require(all(got.get(name) != "ok" for name in absent), "A package that is not installed is not ok.",
-                  mistake="M08", call=call, expected={name: "missing" for name in absent}, got=got)
+                  mistake="M08", call=call, expected=dict.fromkeys(absent, "missing"), got=got)
     trial.require(set(got) == set(needed), "The report has a verdict for every package, not for the first problem "
                   "only.", mistake="M33", call=call, expected=expected, got=got)
     differ = [name for name in needed if got[name] != expected[name]]
     as_text = [name for name in differ if name in installed
                and (got[name] == "ok") == (installed[name] >= needed[name])]
     exact = [name for name in differ if installed.get(name) == needed[name]]
-    trial.require(not differ, "A version is a row of numbers: 3.10 comes after 3.9, and the version asked for is enough.",
+    trial.require(not differ, "A version is a row of numbers: 3.10 comes after 3.9, and the lowest one is enough.",
                   mistake="M34" if as_text else "M31" if exact else None, call=call,
                   expected={name: expected[name] for name in differ}, got={name: got[name] for name in differ})
 
     names = ["numpy", "pandas", "scikit-learn", "matplotlib"]
     there = {name: version(name) for name in names}
-    verdicts = answer({name: "1.0.0" for name in names}, there)
+    verdicts = answer(dict.fromkeys(names, "1.0.0"), there)
     return "On this machine: " + ", ".join(f"{name} {verdict}" for name, verdict in verdicts.items()) + "."
 
 
 def _packages(rng: np.random.Generator) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
     """Needed and installed versions with the right verdicts: text order and number order disagree on the first two."""
     low, major = rng.integers(2, 10), rng.integers(1, 5)
-    rows = [(f"{major}.{low}.0", f"{major}.{low + 10}.1", "ok"), (f"{major}.{low + 10}.0", f"{major}.{low}.3", "too old"),
+    rows = [(f"{major}.{low}.0", f"{major}.{low + 10}.1", "ok"),
+            (f"{major}.{low + 10}.0", f"{major}.{low}.3", "too old"),
             (f"{major}.{low}.1", f"{major}.{low}.1", "ok"), (f"{major}.{low}.2", None, "missing"),
             (f"{major}.{low}.2", f"{major + 1}.0.0", "ok"), (f"{major}.{low}.2", f"{major}.{low}.1", "too old")]
     names = [f"package_{number}" for number in rng.choice(900, len(rows), replace=False) + 100]
@@ -68,9 +69,10 @@ def late_share(trial: Trial, answer) -> str:
     shares = {"M08": (delays >= threshold).mean(), "M31": (arrived > threshold).mean(),
               "M36": (arrived >= threshold).sum() // len(arrived), "M35": (arrived < threshold).mean()}
     mistake = next((code for code, share in shares.items() if np.isclose(got, share)), None)
-    trial.require(np.isclose(got, (arrived >= threshold).mean()), "The share of late flights is counted among flights "
+    right = (arrived >= threshold).mean()
+    trial.require(np.isclose(got, right), "The share of late flights is counted among flights "
                   f"that arrived: {len(arrived)} of these {len(delays)}. Late is {threshold:g} minutes or more.",
-                  mistake=mistake, call=call, expected=round((arrived >= threshold).mean(), 4), got=round(float(got), 4))
+                  mistake=mistake, call=call, expected=round(right, 4), got=round(float(got), 4))
     nothing = trial.call(answer, np.array([np.nan]), threshold)
     trial.require(np.isnan(nothing), "Where no flight arrived there is no share: the answer is nan, not 0.",
                   mistake="M08", call="late_share([nan], threshold)", expected="nan", got=nothing)

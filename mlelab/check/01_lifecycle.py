@@ -42,7 +42,7 @@ def make_label(trial: Trial, answer) -> str:
     late = {mistake: values[eligible].astype(float) for mistake, values in late.items()}
     trial.require(got.equals(late[None]), f"A flight is late when it arrives {minutes} minutes late or more.",
                   mistake=_matching(late, got), call=call, example=differing_rows(delays[eligible], late[None], got))
-    trial.require(labels["eligible"][eligible].all(), "Every flight that arrived is eligible.", mistake="M09", call=call)
+    trial.require(labels["eligible"][eligible].all(), "Each flight that arrived is eligible.", mistake="M09", call=call)
 
     real = answer(trial.table("flights"))
     known = real["eligible"].astype(bool)
@@ -80,7 +80,8 @@ def available_columns(trial: Trial, answer) -> str:
     exact = (missing["known_at"] == -lead).all()
     trial.require(missing.empty, "A value that appears exactly when you decide is there." if exact else
                   "Every column whose value exists in time is kept, whatever it is called.",
-                  mistake="M31" if exact else "M27", call=call, example=missing.head(3), expected="kept", got="left out")
+                  mistake="M31" if exact else "M27", call=call, example=missing.head(3), expected="kept",
+                  got="left out")
     trial.require(got == expected, "The answer names columns of spec only.", mistake="M27", call=call,
                   got=sorted(got - expected))
 
@@ -92,7 +93,8 @@ def available_columns(trial: Trial, answer) -> str:
 def _columns(rng: np.random.Generator, lead: float) -> pd.DataFrame:
     """A table like data.describe's, with made-up names: for each event a column in time, too late, or just in time."""
     rows = [("registry", -8760.0, 24.0), ("schedule", -2160.0, 0.0), ("weather reading", 0.0, 0.0),
-            ("weather reading", -lead, 0.0), ("weather reading", -lead - 0.5, 1.0), ("weather reading", -lead - 1, 0.25),
+            ("weather reading", -lead, 0.0), ("weather reading", -lead - 0.5, 1.0),
+            ("weather reading", -lead - 1, 0.25),
             ("departure", 0.0, 0.0), ("arrival", 2.5, 0.0), ("monthly report", -lead - 24, 720.0)]
     names = [f"column_{number}" for number in rng.choice(900, len(rows), replace=False) + 100]
     spec = pd.DataFrame(rows, columns=["event", "event_hours", "delay_hours"])
@@ -121,9 +123,9 @@ def temporal_split(trial: Trial, answer) -> str:
     if wrong.any():
         by_label = got.equals(_part(flights["arrival_time"], t1, t2))
         slices = (got != got.shift()).sum() <= 3
-        trial.wrong("Every row of train is earlier than t1, validation runs from t1 to before t2, and test starts at t2.",
-                    mistake="M31" if edge[wrong].all() else "M32" if by_label else "M34" if slices else "M04", call=call,
-                    example=times.assign(expected=expected, got=got)[wrong].head(3))
+        mistake = "M31" if edge[wrong].all() else "M32" if by_label else "M34" if slices else "M04"
+        trial.wrong("Train is earlier than t1, validation runs from t1 to before t2, and test starts at t2.",
+                    mistake=mistake, call=call, example=times.assign(expected=expected, got=got)[wrong].head(3))
 
     real = trial.table("features").dropna(subset="arr_delay")
     train, validation, test = answer(real, "decision_time", case.VALIDATION_START, case.TEST_START)
@@ -222,7 +224,7 @@ def expected_cost(trial: Trial, answer) -> str:
     p = np.array([threshold, threshold, threshold - 0.2, 0.9, threshold - 0.1, 0.95, threshold + 0.01, 0.01])
     order = trial.rng.permutation(len(y))
     y, p = y[order], p[order]
-    call = f"expected_cost(y={y.tolist()}, p={p.round(3).tolist()}, threshold={threshold}, c_fn={c_fn:g}, c_fp={c_fp:g})"
+    call = f"expected_cost(y={y.tolist()}, p={p.round(3).tolist()}, {threshold=}, {c_fn=}, {c_fp=})"
     got = trial.call(answer, y, p, threshold, c_fn, c_fp)
     trial.require(isinstance(got, Real) and np.isfinite(got), "The answer is one number.", call=call, got=got)
     alert = p >= threshold
@@ -263,8 +265,9 @@ def problem_card(trial: Trial, answer, part: str) -> str:
                   expected={name: _kinds(_CARD[part][name]) for name in missing},
                   got={name: card.get(name) for name in missing})
     for name, kind in _CARD[part].items():
-        trial.require(kind is not str or name == "better" or len(card[name].split()) >= 2, f"`{name}` says it in a few words, so that a "
-                      "stranger understands it.", mistake=code, expected="two words or more", got=card[name])
+        trial.require(kind is not str or name == "better" or len(card[name].split()) >= 2,
+                      f"`{name}` says it in a few words, so that a stranger understands it.", mistake=code,
+                      expected="two words or more", got=card[name])
     if part == "measure":
         gain = card["target"] - card["baseline"]
         trial.require(card["better"] in ("lower", "higher"), "`better` says which way is up: lower or higher.",
@@ -275,8 +278,8 @@ def problem_card(trial: Trial, answer, part: str) -> str:
                       mistake=code, got=(card["cost_missed"], card["cost_needless"]))
         return f"The card promises {card['metric']} from {card['baseline']:g} to {card['target']:g}: it can be refuted."
     if part == "label":
-        trial.require(card["prediction_hours"] <= card["action_hours"], "You predict before anybody acts.", mistake=code,
-                      expected=f"at most {card['action_hours']:g}", got=card["prediction_hours"])
+        trial.require(card["prediction_hours"] <= card["action_hours"], "You predict before anybody acts.",
+                      mistake=code, expected=f"at most {card['action_hours']:g}", got=card["prediction_hours"])
         trial.require(card["action_hours"] < card["label_hours"] < np.inf, "The label is observed, and only after the "
                       "action: earlier there is nothing to predict, never means nothing to learn from.", mistake=code,
                       expected=f"more than {card['action_hours']:g}, and finite", got=card["label_hours"])
@@ -329,7 +332,8 @@ def stale(trial: Trial, answer) -> str:
     _require_cycle_error(trial, answer)
 
     order = answer(case.MADE_FROM, "weather")
-    return f"A change in weather makes {len(order)} of the case's {len(case.MADE_FROM)} artefacts stale: {', '.join(order)}."
+    return (f"A change in weather makes {len(order)} of the case's {len(case.MADE_FROM)} artefacts stale: "
+            f"{', '.join(order)}.")
 
 
 def _graph(rng: np.random.Generator) -> tuple[dict[str, list[str]], str]:

@@ -1,6 +1,5 @@
 """How a check is run: a `Lab` holds the checks of one chapter, a `Trial` is one run of one of them."""
 
-import ast
 import copy
 import functools
 import linecache
@@ -17,7 +16,7 @@ from IPython.display import Markdown, display
 
 from mlelab import data
 from mlelab.check.misconceptions import MISCONCEPTIONS
-from mlelab.check.outcome import NOT_ATTEMPTED, RIGHT, WRONG, NotRight, Outcome, report
+from mlelab.check.outcome import NOT_ATTEMPTED, RIGHT, WRONG, Outcome, report
 from mlelab.check.spy import Spy
 
 
@@ -104,16 +103,17 @@ class Exercise:
         if self.parts and part not in self.parts:
             raise ValueError(f"Exercise {self.number} is checked in parts; name one of {', '.join(self.parts)}.")
         seed = secrets.randbits(32) if seed is None else seed
-        told = dict(exercise=self.number, name=self.name + (f" ({part})" if part else ""))
+        told = {"exercise": self.number, "name": self.name + (f" ({part})" if part else "")}
         trial = Trial(seed)
         try:
             figure = self.body(trial, answer, part) if self.parts else self.body(trial, answer)
             return Outcome(**told, verdict=RIGHT, says=figure)
         except _NotAttempted:
-            return Outcome(**told, verdict=NOT_ATTEMPTED,
-                           says=f"Write the function, run its cell, then run this one. Stuck? check.hint(\"{self.number}\")")
+            says = f"Write the function, run its cell, then run this one. Stuck? check.hint(\"{self.number}\")"
+            return Outcome(**told, verdict=NOT_ATTEMPTED, says=says)
         except _Wrong as wrong:
-            return Outcome(**told, verdict=WRONG, **wrong.found, seed=seed, read=section_url(self.lab.area, self.section))
+            read = section_url(self.lab.area, self.section)
+            return Outcome(**told, verdict=WRONG, **wrong.found, seed=seed, read=read)
 
 
 class Trial:

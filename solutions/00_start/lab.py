@@ -156,8 +156,9 @@ ax.plot(first.index, 100 * first, marker="s", linestyle="--", label="of all flig
 ax.set(xlabel="month of 2013", ylabel="late by 30 minutes or more (%)", ylim=(0, None))
 ax.legend()
 worst = (right - first).idxmax()
-figure.show(fig, alt=f"Line plot of the late share by month, with and without the flights that never arrived. It is "
-            f"highest in month {right.idxmax()} and lowest in month {right.idxmin()}; the lines differ most in month {worst}.")
+figure.show(fig, alt="Line plot of the late share by month, with and without the flights that never arrived. It is "
+            f"highest in month {right.idxmax()} and lowest in month {right.idxmin()}; "
+            f"the lines differ most in month {worst}.")
 
 # %%
 gap = 100 * (right - first)

@@ -99,7 +99,8 @@ columns[["column", "event", "event_hours", "delay_hours"]].iloc[3:9]
 # %%
 row = columns.set_index("column").loc["dep_delay"]
 known_at = row["event_hours"] + row["delay_hours"]
-print(f"dep_delay can be read {known_at:+.1f} hours from scheduled departure; the desk decides at {-case.LEAD_HOURS:+.1f}.")
+print(f"dep_delay can be read at {known_at:+.1f} hours from scheduled departure,")
+print(f"and the desk decides at {-case.LEAD_HOURS:+.1f}.")
 
 # %% [markdown]
 # ### Exercise 1.2: keep what is known (1 point)
@@ -269,8 +270,8 @@ for name, part in {"validation, Sep and Oct": validation, "test, Nov and Dec": t
 y, p = np.array([1, 1, 0, 0]), np.array([0.8, 0.1, 0.4, 0.05])
 alert = p >= 0.3
 missed, needless = (y == 1) & ~alert, (y == 0) & alert
-print(f"{missed.sum()} missed, {needless.sum()} needless: ({missed.sum()} x 5 + {needless.sum()} x 1) / {len(y)} flights "
-      f"= {(missed.sum() * 5 + needless.sum()) / len(y)}")
+print(f"{missed.sum()} missed, {needless.sum()} needless: ({missed.sum()} x 5 + {needless.sum()} x 1) / {len(y)}")
+print(f"= {(missed.sum() * 5 + needless.sum()) / len(y)} per flight")
 
 # %% [markdown]
 # ### Exercise 1.5: expected cost per flight (1 point)
@@ -316,8 +317,8 @@ ax.axvline(1 / 6, linestyle=":", linewidth=1.5)
 ax.annotate("1/6", (1 / 6, ax.get_ylim()[1]), ha="center", va="bottom")
 ax.set(xlabel="threshold", ylabel="cost per flight")
 ax.legend()
-figure.show(fig, alt=f"Cost per flight against threshold. On the validation months it is lowest near {tuned:.2f}; on the "
-            f"test months it is lowest near {grid[np.argmin(curves['test'])]:.2f}, close to one sixth.")
+figure.show(fig, alt=f"Cost per flight against threshold. On the validation months it is lowest near {tuned:.2f}, "
+            f"on the test months near {grid[np.argmin(curves['test'])]:.2f}, close to one sixth.")
 
 # %% [markdown]
 # The tuned threshold loses. September and October were calm months, so alerting rarely looked cheap; November and
@@ -393,8 +394,8 @@ wait = case.LEAD_HOURS + case.arrival_hours(flights, data.load("airports"))
 fig, ax = plt.subplots()
 ax.hist(wait, bins=np.arange(2, 14, 0.5))
 ax.set(xlabel="hours from prediction to arrival", ylabel="flights")
-figure.show(fig, alt=f"Histogram of hours from prediction to arrival: half of the flights within {wait.median():.1f} hours, "
-            f"95 percent within {wait.quantile(0.95):.1f} hours.")
+figure.show(fig, alt="Histogram of hours from prediction to arrival: half of the flights within "
+            f"{wait.median():.1f} hours, 95 percent within {wait.quantile(0.95):.1f} hours.")
 
 # %% [markdown]
 # A day's predictions can be judged the next morning. That is a luxury: a loan default takes years.
@@ -405,8 +406,8 @@ figure.show(fig, alt=f"Histogram of hours from prediction to arrival: half of th
 # case:
 
 # %%
-figure.flow(case.MADE_FROM, alt="Graph of the artefacts of the case: flights, weather and the problem card lead to labels and "
-            "features, these to split, model, threshold and evaluation, and those to service and monitor.")
+figure.flow(case.MADE_FROM, alt="Graph of the artefacts of the case: flights, weather and the problem card lead to "
+            "labels and features, these to split, model, threshold and evaluation, those to service and monitor.")
 
 # %% [markdown]
 # A worked example: the direct dependents of `labels`, and why they are not enough.
@@ -445,8 +446,8 @@ check.stale(stale)
 
 # %%
 again = stale(case.MADE_FROM, "weather")
-figure.flow(case.MADE_FROM, highlight=again, alt=f"The same graph with {len(again)} artefacts marked as stale after a change "
-            f"in weather: {', '.join(again)}.")
+figure.flow(case.MADE_FROM, highlight=again, alt=f"The same graph with {len(again)} artefacts marked as stale after "
+            f"a change in weather: {', '.join(again)}.")
 
 # %% [markdown]
 # The threshold is stale too, although nobody touched a line of its code. Nothing on this list fails loudly: the
@@ -458,5 +459,5 @@ figure.flow(case.MADE_FROM, highlight=again, alt=f"The same graph with {len(agai
 check.progress()
 
 # %% [markdown]
-# You have a label table, a list of columns you may use, a split, a number to beat, a cost, a card and a graph. Chapter 2
-# makes the tables behind them trustworthy.
+# You have a label table, a list of columns you may use, a split, a number to beat, a cost, a card and a graph.
+# Chapter 2 makes the tables behind them trustworthy.

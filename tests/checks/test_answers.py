@@ -20,7 +20,9 @@ SEEDS = range(20)
 
 
 def names(value):
-    return value.function.__name__ + (f"-{value.part}" if value.part else "") if hasattr(value, "function") else str(value)
+    if not hasattr(value, "function"):
+        return str(value)
+    return value.function.__name__ + (f"-{value.part}" if value.part else "")
 
 
 def learner_function(area: str, number: str, solved: bool):

@@ -63,7 +63,8 @@ def answers_only_in_solutions(notebook):
     for cell in code_cells(notebook):
         if cell.metadata.get("nbgrader", {}).get("solution") and "raise NotImplementedError" in cell.source:
             function = next(node for node in ast.parse(cell.source).body if isinstance(node, ast.FunctionDef))
-            if not (len(function.body) == 2 and ast.get_docstring(function) and isinstance(function.body[1], ast.Raise)):
+            only_raises = len(function.body) == 2 and isinstance(function.body[1], ast.Raise)
+            if not (ast.get_docstring(function) and only_raises):
                 yield f"a stub with more than a docstring: {function.name}"
         elif "NotImplementedError" in cell.source:
             yield f"a stub that nbgrader does not know: {cell.source.splitlines()[0]}"
@@ -142,5 +143,6 @@ def test_code_on_pages_and_in_labs_is_linted(tmp_path):
 
 def test_the_lint_notices_an_undefined_name(tmp_path):
     nbformat.write(new_notebook(cells=[new_code_cell("print(nowhere_defined)")]), tmp_path / "bad.ipynb")
-    done = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", tmp_path / "bad.ipynb"], capture_output=True)
+    command = [sys.executable, "-m", "ruff", "check", "--no-cache", tmp_path / "bad.ipynb"]
+    done = subprocess.run(command, capture_output=True)
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""A lab that arrives alone: the built package in an empty environment, the data from a stand-in of the course's address."""
+"""A lab that arrives alone: the built package in an empty environment, data from a stand-in of the course's address."""
 
 import functools
 import http.server

@@ -1,4 +1,4 @@
-"""Nothing in the tests can leave this machine: the refusal itself is tested, from Python, a kernel and another program."""
+"""No test can leave this machine: the refusal itself is tested, from Python, a kernel and another program."""
 
 import os
 import shutil

@@ -7,7 +7,6 @@ import pandas as pd
 
 from tests.wrong_answers import right, wrong
 
-
 # 1.1 make_label
 
 
@@ -24,7 +23,8 @@ def eligible_but_late_is_false(flights, minutes=30):
 @wrong("1.1", "M32")
 def late_at_departure(flights, minutes=30):
     eligible = flights["arr_delay"].notna()
-    return pd.DataFrame({"late": (flights["dep_delay"] >= minutes).astype("boolean").where(eligible), "eligible": eligible})
+    late = flights["dep_delay"] >= minutes
+    return pd.DataFrame({"late": late.astype("boolean").where(eligible), "eligible": eligible})
 
 
 @wrong("1.1", "M09")
@@ -42,13 +42,15 @@ def loses_the_index(flights, minutes=30):
 @wrong("1.1", "M31")
 def exactly_at_the_limit_is_on_time(flights, minutes=30):
     eligible = flights["arr_delay"].notna()
-    return pd.DataFrame({"late": (flights["arr_delay"] > minutes).astype("boolean").where(eligible), "eligible": eligible})
+    late = flights["arr_delay"] > minutes
+    return pd.DataFrame({"late": late.astype("boolean").where(eligible), "eligible": eligible})
 
 
 @wrong("1.1", "M27")
 def thirty_whatever_was_asked(flights, minutes=30):
     eligible = flights["arr_delay"].notna()
-    return pd.DataFrame({"late": (flights["arr_delay"] >= 30).astype("boolean").where(eligible), "eligible": eligible})
+    late = flights["arr_delay"] >= 30
+    return pd.DataFrame({"late": late.astype("boolean").where(eligible), "eligible": eligible})
 
 
 @right("1.1")
@@ -273,7 +275,7 @@ GOOD_CARD = {
     "metric": "missed connections per thousand passengers", "baseline": 12, "target": 9.5, "better": "lower",
     "cost_missed": 5, "cost_needless": 1, "decision": "alert this flight or not", "label": "late by half an hour",
     "prediction_hours": -2, "action_hours": -1.5, "label_hours": 3, "user": "duty manager", "action": "hold the gate",
-    "owner": "network operations", "fallback": "the old rule of thumb", "stop_rule": "a week of worse cost than silence",
+    "owner": "network operations", "fallback": "the old rule of thumb", "stop_rule": "a week worse than silence",
 }
 
 
@@ -359,7 +361,7 @@ def circles_go_unnoticed(made_from, changed):
     while len(found) > size:
         size = len(found)
         found |= {name for name, inputs in made_from.items() if found & set(inputs)}
-    depth = {name: 0 for name in found}
+    depth = dict.fromkeys(found, 0)
     for _ in made_from:
         depth = {name: 1 + max((depth[i] for i in made_from[name] if i in found), default=0) for name in found}
     return sorted(found - {changed}, key=depth.get)
