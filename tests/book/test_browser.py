@@ -107,12 +107,15 @@ def test_chapters_open_on_a_phone_and_search_finds(browser, site):
     tab.get_by_role("button", name="Chapters").click()
     tab.get_by_role("link", name="Glossary").click()
     tab.wait_for_url(re.compile("glossary"))
+    failed = []
+    tab.on("response", lambda response: response.status >= 400 and failed.append(response.url))
     tab.get_by_role("button", name="Search").click()
     tab.get_by_role("searchbox").fill("misconception")
     tab.keyboard.press("Enter")
     tab.wait_for_url(re.compile("search"))
     tab.locator("#search-results li a").first.wait_for()
     tab.close()
+    assert failed == []
 
 
 def test_motion_stops_for_those_who_ask(browser, site):
