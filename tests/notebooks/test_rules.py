@@ -31,9 +31,11 @@ def no_shell_or_magic(notebook):
 
 
 def short_cells(notebook):
+    """Worked examples and figures fit on a screen; an exercise, and what a page does not show, may be longer."""
     for cell in code_cells(notebook):
         lines = cell.source.splitlines()
-        if "nbgrader" not in cell.metadata and len(lines) > 20:
+        unseen = "nbgrader" in cell.metadata or "remove-cell" in cell.metadata.get("tags", [])
+        if not unseen and len(lines) > 20:
             yield f"a cell of {len(lines)} lines: {lines[0]}"
 
 
