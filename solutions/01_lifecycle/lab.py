@@ -442,7 +442,7 @@ def stale(made_from: dict[str, list[str]], changed: str) -> list[str]:
 check.stale(stale)
 
 # %% [markdown]
-# **What you should have seen.** A sensor is replaced and the unit of `temp` changes. The dark boxes are stale:
+# **What you should have seen.** A sensor is replaced and the unit of `temp` changes. The filled boxes are stale:
 
 # %%
 again = stale(case.MADE_FROM, "weather")
