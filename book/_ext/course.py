@@ -139,7 +139,8 @@ class LabDirective(CourseDirective):
                                link("Download the notebook", f"{up}_downloads/{area}.ipynb", "lab-button"))
         local = nodes.paragraph("", "", nodes.Text("In a clone of the repository: run "), nodes.literal("", "make lab"),
                                 nodes.Text(", then open "), nodes.literal("", f"{area}/lab.ipynb"), nodes.Text("."))
-        return [element("", title, ways, local, tag="aside", html={"aria-label": "Lab"}, classes=["lab-box"])]
+        return [element("", title, ways, local, tag="aside", html={"aria-label": "Lab", "data-lab": area},
+                        classes=["lab-box"])]
 
 
 def copy_labs(app, error) -> None:
@@ -170,7 +171,8 @@ class ChaptersDirective(CourseDirective):
             rows.append((str(number), title, kind if exists else f"{kind}, planned",
                          f"{chapter['page_minutes']} + {chapter['lab_minutes']}", str(chapter["exercises"])))
         heads = ("No.", "Chapter", "Kind", "Minutes", "Exercises")
-        return [table(heads, rows, ["chapters"], ["planned" if "planned" in row[2] else "" for row in rows])]
+        chapters = table(heads, rows, ["chapters"], ["planned" if "planned" in row[2] else "" for row in rows])
+        return [element("", chapters, tag="div", html={"data-chapters": ""})]
 
 
 def table(heads, rows, classes=(), row_classes=None) -> nodes.table:
@@ -339,9 +341,21 @@ UNUSED_FILES = ("scripts/fontawesome.js*", "scripts/bootstrap.js*", "scripts/sph
                 "vendor/fontawesome", "**/*.map", "images/logo_*")
 
 
+OWN_SCRIPTS = {"progress.js": ("data-lab", "data-chapters", "data-quiz"), "quiz.js": ("data-quiz",)}
+
+
 def trim_page(app, pagename, templatename, context, doctree) -> None:
-    context["script_files"] = [script for script in context["script_files"]
-                               if not str(getattr(script, "filename", script)).endswith(UNUSED_SCRIPTS)]
+    """Only the scripts that the page needs. Jupyter Book would load each of ours on every page, and at once."""
+    marks = {mark for node in doctree.findall(element) for mark in node.get("html", {})} if doctree else set()
+    for script, needed_by in OWN_SCRIPTS.items():
+        if marks.intersection(needed_by):
+            app.add_js_file(script, loading_method="defer")
+
+    def is_used(script) -> bool:
+        name = str(getattr(script, "filename", script))
+        return not name.endswith(UNUSED_SCRIPTS) and (not name.endswith(tuple(OWN_SCRIPTS)) or "defer" in script.attributes)
+
+    context["script_files"] = list(filter(is_used, context["script_files"]))
 
 
 def trim_files(app, error) -> None:

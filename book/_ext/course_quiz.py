@@ -1,7 +1,7 @@
 """The directive {quiz}: the questions of a chapter, readable and answerable without a script.
 
-Answers and reasons stand in a `<details>` element. A script that wants to do more finds `data-quiz` on the list,
-`data-question` and `data-choose` on each question, `data-option` and `data-key` on each option.
+Answers and reasons stand in a `<details>` element. book/_static/quiz.js makes more of it where scripts run: it finds
+`data-quiz` on the list, `data-question` and `data-choose` on each question, `data-option` and `data-key` on each option.
 """
 
 import hashlib
