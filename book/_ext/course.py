@@ -23,6 +23,7 @@ from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx import addnodes
+from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 from sphinx.util.math import get_node_equation_number
@@ -309,6 +310,18 @@ def mathml(node: nodes.Element, block: bool) -> str:
 # What the stock pages lack
 
 
+class NameSections(SphinxTransform):
+    """An anchor that lasts for a heading that occurs twice on a page: `flights-columns` where docutils writes `id1`."""
+
+    default_priority = 700
+
+    def apply(self) -> None:
+        for section in self.document.findall(nodes.section):
+            first, repeated = section["names"] + section["dupnames"], bool(section["dupnames"])
+            if first and repeated and isinstance(section.parent, nodes.section):
+                section["ids"] = [f"{section.parent['ids'][0]}-{nodes.make_id(section[0].astext())}"]
+
+
 def improve(app, doctree, docname) -> None:
     """Tables of pandas without empty header cells, and admonitions of class "dropdown" that open without a script."""
     for raw in list(doctree.findall(nodes.raw)):
@@ -338,10 +351,10 @@ def depart_citation(translator, node) -> None:
 
 UNUSED_SCRIPTS = ("scripts/sphinx-book-theme.js",)  # full screen, thebe, and taking the focus from buttons
 UNUSED_FILES = ("scripts/fontawesome.js*", "scripts/bootstrap.js*", "scripts/sphinx-book-theme.js*",
-                "vendor/fontawesome", "**/*.map", "images/logo_*")
+                "vendor/fontawesome", "**/*.map", "images/logo_*", "searchtools.js", "language_data.js")
 
 
-OWN_SCRIPTS = {"progress.js": ("data-lab", "data-chapters", "data-quiz"), "quiz.js": ("data-quiz",)}
+OWN_SCRIPTS = {"progress.js": ("data-lab", "data-chapters", "data-quiz"), "quiz.js": ("data-quiz",), "search.js": ()}
 
 
 def trim_page(app, pagename, templatename, context, doctree) -> None:
@@ -353,7 +366,7 @@ def trim_page(app, pagename, templatename, context, doctree) -> None:
 
     def is_used(script) -> bool:
         name = str(getattr(script, "filename", script))
-        return not name.endswith(UNUSED_SCRIPTS) and (not name.endswith(tuple(OWN_SCRIPTS)) or "defer" in script.attributes)
+        return "defer" in script.attributes or not name.endswith((*UNUSED_SCRIPTS, *OWN_SCRIPTS))
 
     context["script_files"] = list(filter(is_used, context["script_files"]))
 
@@ -376,7 +389,9 @@ def setup(app):
     app.add_role("gcp", ProductNameRole())
     app.add_role("rows", RowsRole())
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
+    app.add_transform(NameSections)
     app.setup_extension("course_quiz")
+    app.setup_extension("course_search")
     app.connect("config-inited", configure)
     app.connect("doctree-resolved", improve)
     app.connect("html-page-context", trim_page, priority=900)

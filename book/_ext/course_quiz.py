@@ -1,6 +1,6 @@
 """The directive {quiz}: the questions of a chapter, readable and answerable without a script.
 
-Answers and reasons stand in a `<details>` element. book/_static/quiz.js makes more of it where scripts run: it finds
+Answers and reasons stand in a `<details>` element. Where scripts run, book/_static/quiz.js makes more of it. It finds
 `data-quiz` on the list, `data-question` and `data-choose` on each question, `data-option` and `data-key` on each option.
 """
 

@@ -111,6 +111,12 @@ def test_sections_that_checks_send_readers_to_exist(book):
         assert [exercise.section for exercise in exercises if not page.find(id=exercise.section)] == []
 
 
+def test_anchors_of_sections_last(pages):
+    """No numbered anchor: it would move when a heading above it comes or goes."""
+    sections = [(page.name, tag["id"]) for page in pages for tag in parsed(page).find_all("section", id=True)]
+    assert [f"{page}#{anchor}" for page, anchor in sections if re.fullmatch(r"id\d+", anchor)] == []
+
+
 def test_figures_say_what_they_show(pages):
     assert {page.name: faults for page in pages if (faults := figure_faults(page))} == {}
 

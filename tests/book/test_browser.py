@@ -27,7 +27,7 @@ def test_page(browser, site, width, mode, page):
         tab.on("request", lambda request: requests.append(request.url))
         tab.on("console", lambda message: message.type == "error" and errors.append(message.text))
         tab.on("pageerror", lambda error: errors.append(str(error)))
-        tab.goto(f"{site}/{page}.html", wait_until="load")
+        tab.goto(f"{site}/{page}.html?q=cost", wait_until="load")  # a query for the search page
         assert tab.evaluate("document.documentElement.dataset.theme") == mode
         assert requests
         assert [url for url in requests if not url.startswith((f"{site}/", "data:"))] == []
