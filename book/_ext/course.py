@@ -4,7 +4,8 @@ math as MathML, and the stock theme made light, quiet and accessible.
   {lab} 01_lifecycle    the box that opens a chapter's lab
   {quiz} 01_lifecycle   the questions of book/quiz/01_lifecycle.yml (course_quiz.py)
   {chapters}            the map of the chapters, from book/chapters.yml
-  {misconceptions}      every code of mlelab.check.misconceptions;  {misconception}`M01` links to one
+  {misconception}`M01`  the code and the name of a misconception, with a link;  course_index.py has the lists of
+                        {misconceptions}, {exercises} and {figures}
   {gcp-names}           the product names of book/reference/gcp-names.yml;  {gcp}`vertex-ai` writes both names
   {rows}`flights`       the number of rows of a dataset
 
@@ -141,7 +142,7 @@ class LabDirective(CourseDirective):
         local = nodes.paragraph("", "", nodes.Text("In a clone of the repository: run "), nodes.literal("", "make lab"),
                                 nodes.Text(", then open "), nodes.literal("", f"{area}/lab.ipynb"), nodes.Text("."))
         return [element("", title, ways, local, tag="aside", html={"aria-label": "Lab", "data-lab": area},
-                        classes=["lab-box"])]
+                        ids=["lab"], classes=["lab-box"])]
 
 
 def copy_labs(app, error) -> None:
@@ -194,19 +195,6 @@ def table(heads, rows, classes=(), row_classes=None) -> nodes.table:
 
 
 # Misconceptions
-
-
-class MisconceptionsDirective(CourseDirective):
-    """Every misconception, in the order of its code."""
-
-    def run(self) -> list[nodes.Node]:
-        self.file("mlelab", "check", "misconceptions.py")
-        entries = nodes.definition_list(classes=["misconceptions"])
-        for known in MISCONCEPTIONS.values():
-            term = nodes.term("", "", nodes.strong("", known.code), nodes.Text(f" {known.name}"))
-            self.label(term, known.code.lower(), f"{known.code} {known.name}")
-            entries += nodes.definition_list_item("", term, nodes.definition("", nodes.paragraph("", known.why)))
-        return [entries]
 
 
 class MisconceptionRole(SphinxRole):
@@ -383,13 +371,13 @@ def setup(app):
     app.add_node(nodes.citation, override=True, html=(visit_citation, depart_citation))
     app.add_directive("lab", LabDirective)
     app.add_directive("chapters", ChaptersDirective)
-    app.add_directive("misconceptions", MisconceptionsDirective)
     app.add_directive("gcp-names", ProductNamesDirective)
     app.add_role("misconception", MisconceptionRole())
     app.add_role("gcp", ProductNameRole())
     app.add_role("rows", RowsRole())
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     app.add_transform(NameSections)
+    app.setup_extension("course_index")
     app.setup_extension("course_quiz")
     app.setup_extension("course_search")
     app.connect("config-inited", configure)

@@ -56,7 +56,7 @@ def _collect(node: nodes.Node, place: dict, *, start: bool = False) -> None:
 
 
 def _is_elsewhere(node: nodes.Node) -> bool:
-    """Is it a place of its own, no text, or apparatus: the lab's box, the map, the quiz, which would give answers away?"""
+    """Is it a place of its own, no text, or apparatus (the lab's box, the map, the quiz and its answers)?"""
     if isinstance(node, PLACES):
         return bool(_anchor(node))
     apparatus = isinstance(node, element) and any(name.startswith("data-") for name in node.get("html", {}))

@@ -15,6 +15,7 @@ from bs4 import BeautifulSoup
 from mlelab.check import open_lab
 from mlelab.check.misconceptions import MISCONCEPTIONS
 from mlelab.exam import read
+from tests.wrong_answers import answers
 
 ROOT = Path(__file__).resolve().parents[2]
 BUDGET = 600_000  # bytes of a page with everything it loads, gzipped
@@ -186,6 +187,42 @@ def test_every_misconception_is_explained(book):
         term = page.find(id=code.lower())
         assert known.name in term.get_text()
         assert known.why in term.find_next("dd").get_text().replace("’", "'")
+
+
+def test_misconceptions_link_to_where_they_bite(book):
+    page = parsed(book / "book" / "reference" / "misconceptions.html")
+    expected = {code: set() for code in MISCONCEPTIONS}
+    for path in sorted((ROOT / "book" / "quiz").glob("*.yml")):
+        for question in read(path).questions:
+            for option in question.options:
+                if option.misconception:
+                    expected[option.misconception].add(f"quiz-{question.id}")
+    for source in (ROOT / "tests" / "wrong_answers").glob("[0-9]*.py"):
+        for answer in answers(source.stem):
+            if answer.misconception:
+                expected[answer.misconception].add(f"exercise-{answer.exercise.replace('.', '-')}")
+    for code, anchors in expected.items():
+        links = [tag["href"].split("#")[1] for tag in page.find(id=code.lower()).find_next("dd").find_all("a")]
+        assert sorted(links) == sorted(anchors), code
+
+
+def test_index_names_every_exercise(book):
+    rows = parsed(book / "book" / "reference" / "exercises.html").select("table.exercises tbody tr")
+    shown = {row.find("strong").get_text(): [tag["href"].split("#")[1] for tag in row.find_all("a")] for row in rows}
+    labs = [open_lab(source.parent.name) for source in sorted((ROOT / "solutions").glob("*/lab.py"))]
+    read_first = {number: exercise.section for lab in labs for number, exercise in lab.exercises.items()}
+    assert list(shown) == list(read_first)
+    assert {lab for _, lab in shown.values()} == {"lab"}
+
+
+def test_index_names_every_figure(book, pages):
+    page = book / "book" / "reference" / "figures.html"
+    listed = {tag["href"]: tag.find_parent("dt").find_next("dd").get_text(strip=True)
+              for tag in parsed(page).select("dl.figures dt a")}
+    drawn = {f"../{found.relative_to(book / 'book')}#{tag['id']}": tag.find("svg")["aria-label"]
+             for found in pages for tag in parsed(found).select("figure.mlelab-figure")}
+    assert listed == drawn
+    assert drawn
 
 
 def test_every_dataset_has_its_card(book):
