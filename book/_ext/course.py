@@ -141,8 +141,10 @@ class LabDirective(CourseDirective):
                                link("Download the notebook", f"{up}_downloads/{area}.ipynb", "lab-button"))
         local = nodes.paragraph("", "", nodes.Text("In a clone of the repository: run "), nodes.literal("", "make lab"),
                                 nodes.Text(", then open "), nodes.literal("", f"{area}/lab.ipynb"), nodes.Text("."))
-        return [element("", title, ways, local, tag="aside", html={"aria-label": "Lab", "data-lab": area},
-                        ids=["lab"], classes=["lab-box"])]
+        box = element("", title, ways, local, tag="aside", html={"aria-label": "Lab", "data-lab": area},
+                      classes=["lab-box"])
+        self.label(box, f"lab-{int(area[:2])}", f"Lab {int(area[:2])}")
+        return [box]
 
 
 def copy_labs(app, error) -> None:
@@ -377,6 +379,7 @@ def setup(app):
     app.add_role("rows", RowsRole())
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     app.add_transform(NameSections)
+    app.setup_extension("course_epub")
     app.setup_extension("course_index")
     app.setup_extension("course_quiz")
     app.setup_extension("course_search")

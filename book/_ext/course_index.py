@@ -38,8 +38,7 @@ class ExercisesDirective(CourseDirective):
                 term = nodes.paragraph("", "", nodes.strong("", number), nodes.Text(f" {title[0].upper()}{title[1:]}"))
                 self.label(term, f"exercise-{number.replace('.', '-')}", f"Exercise {number}")
                 section = to_label(registered[number].section) if number in registered else nodes.Text("")
-                lab = link(f"Lab {int(area[:2])}", f"../{area}.html#lab")
-                rows.append(([term], section, points, lab))
+                rows.append(([term], section, points, to_label(f"lab-{int(area[:2])}")))
         return [table(("Exercise", "Read first", "Points", "Lab"), rows, ["exercises"])]
 
 
