@@ -37,12 +37,17 @@ def write_pdf(output: Path) -> Path:
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         sys.exit(f"The PDF is printed by Chromium and none is on PATH: install one of {', '.join(BROWSERS)}.")
-    page = build("singlehtml", output) / "book" / "index.html"
+    pages = build("singlehtml", output)
+    page = Path(shutil.copy(pages / "book" / "index.html", pages / "index.html"))  # its addresses start at the top
     path = output / "_build" / f"{NAME}.pdf"
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
         tab = chromium.new_page(java_script_enabled=False, color_scheme="light")
+        missing = []
+        tab.on("requestfailed", lambda request: missing.append(request.url))
         tab.goto(page.as_uri())
+        if missing:
+            sys.exit(f"The page to print lacks what it loads, so nothing was printed: {', '.join(missing)}.")
         tab.pdf(path=path, format="A4", outline=True, tagged=True, print_background=True, display_header_footer=True,
                 header_template="<span></span>", footer_template=FOOT,
                 margin={"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"})

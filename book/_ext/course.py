@@ -3,6 +3,7 @@ math as MathML, and the stock theme made light, quiet and accessible.
 
   {lab} 01_lifecycle    the box that opens a chapter's lab
   {quiz} 01_lifecycle   the questions of book/quiz/01_lifecycle.yml (course_quiz.py)
+  {hub-link}            the link that opens the labs on a JupyterHub
   {chapters}            the map of the chapters, from book/chapters.yml
   {misconception}`M01`  the code and the name of a misconception, with a link;  course_index.py has the lists of
                         {misconceptions}, {exercises} and {figures}
@@ -18,6 +19,7 @@ import re
 import shutil
 import tomllib
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import yaml
 from docutils import nodes
@@ -137,7 +139,9 @@ class LabDirective(CourseDirective):
         colab = f"https://colab.research.google.com/github/{slug}/blob/main/labs/{area}/lab.ipynb"
         up = "../" * self.env.docname.count("/")
         title = nodes.paragraph("", "Open the lab", classes=["lab-title"])
+        binder = f"https://mybinder.org/v2/gh/{slug}/main?labpath={quote(f'labs/{area}/lab.ipynb', safe='')}"
         ways = nodes.paragraph("", "", link("Open in Colab", colab, "lab-button"), nodes.Text(" "),
+                               link("Open in Binder", binder, "lab-button"), nodes.Text(" "),
                                link("Download the notebook", f"{up}_downloads/{area}.ipynb", "lab-button"))
         local = nodes.paragraph("", "", nodes.Text("In a clone of the repository: run "), nodes.literal("", "make lab"),
                                 nodes.Text(", then open "), nodes.literal("", f"{area}/lab.ipynb"), nodes.Text("."))
@@ -156,6 +160,17 @@ def copy_labs(app, error) -> None:
 
 
 # Chapters
+
+
+class HubLinkDirective(CourseDirective):
+    """The link with which students open the labs on a JupyterHub: it clones the repository there (nbgitpuller)."""
+
+    def run(self) -> list[nodes.Node]:
+        address = repository(self.root)
+        query = urlencode({"repo": address, "branch": "main",
+                           "urlpath": f"lab/tree/{address.rpartition('/')[2]}/labs/00_start/lab.ipynb"})
+        text = f"https://YOUR-HUB/hub/user-redirect/git-pull?{query}"
+        return [nodes.literal_block(text, text, language="none")]
 
 
 class ChaptersDirective(CourseDirective):
@@ -372,6 +387,7 @@ def setup(app):
     app.add_node(element, html=(visit_element, depart_element), latex=(skip, skip), text=(skip, skip))
     app.add_node(nodes.citation, override=True, html=(visit_citation, depart_citation))
     app.add_directive("lab", LabDirective)
+    app.add_directive("hub-link", HubLinkDirective)
     app.add_directive("chapters", ChaptersDirective)
     app.add_directive("gcp-names", ProductNamesDirective)
     app.add_role("misconception", MisconceptionRole())

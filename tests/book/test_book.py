@@ -3,14 +3,17 @@
 import functools
 import gzip
 import json
+import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from packaging.specifiers import SpecifierSet
 
 from mlelab.check import open_lab
 from mlelab.check.misconceptions import MISCONCEPTIONS
@@ -175,10 +178,30 @@ def test_repository_links_come_from_the_one_setting(book):
     colab = page.select_one('.lab-box a[href^="https://colab.research.google.com/"]')["href"]
     slug = repository.removeprefix("https://github.com/")
     assert colab == f"https://colab.research.google.com/github/{slug}/blob/main/labs/01_lifecycle/lab.ipynb"
+    binder = page.select_one('.lab-box a[href^="https://mybinder.org/"]')["href"]
+    assert binder == f"https://mybinder.org/v2/gh/{slug}/main?labpath=labs%2F01_lifecycle%2Flab.ipynb"
+    guide = parsed(book / "book" / "instructors" / "index.html").get_text()
+    hub = urlsplit(re.search(r"https://YOUR-HUB\S+", guide)[0])
+    assert hub.path == "/hub/user-redirect/git-pull"
+    assert parse_qs(hub.query) == {"repo": [repository], "branch": ["main"],
+                                   "urlpath": [f"lab/tree/{slug.split('/')[1]}/labs/00_start/lab.ipynb"]}
     sources = [*ROOT.glob("book/**/*.*"), ROOT / "_config.yml", ROOT / "_toc.yml"]
     written = [path.name for path in sources if path.suffix in {".md", ".yml", ".py", ".html"}
                and slug in path.read_text(encoding="utf-8")]
     assert written == []
+
+
+def test_binder_installs_what_is_locked():
+    """repo2docker reads .binder/ and nothing else there; what it runs is the lock file and the package."""
+    folder = ROOT / ".binder"
+    assert {path.name for path in folder.iterdir()} == {"runtime.txt", "requirements.txt", "postBuild"}
+    python = (folder / "runtime.txt").read_text().strip().removeprefix("python-")
+    supported = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    assert SpecifierSet(supported).contains(f"{python}.0")
+    [line] = (folder / "requirements.txt").read_text().split("\n")[:-1]
+    assert (folder / line.removeprefix("-r ")).resolve() == ROOT / "requirements.txt"
+    assert os.access(folder / "postBuild", os.X_OK)
+    assert subprocess.run(["bash", "-n", folder / "postBuild"]).returncode == 0
 
 
 def test_every_misconception_is_explained(book):

@@ -138,3 +138,25 @@ def test_pages_open_from_a_folder(browser, book):
     assert tab.locator(".mlelab-figure svg").count() > 0
     tab.close()
     assert errors == []
+
+
+def test_first_paint_and_layout_shift_on_a_slow_machine(browser, site, capsys):
+    """Printed, because milliseconds depend on the machine; a shift of the layout does not, so it is asserted."""
+    shifts, lines = {}, []
+    for page in PAGES:
+        with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+            tab = context.new_page()
+            context.new_cdp_session(tab).send("Emulation.setCPUThrottlingRate", {"rate": 4})
+            tab.goto(f"{site}/{page}.html", wait_until="load")
+            paint, shifts[page] = tab.evaluate("""() => new Promise(done => {
+                let shift = 0;
+                new PerformanceObserver(list => list.getEntries().forEach(entry => shift += entry.value))
+                    .observe({type: "layout-shift", buffered: true});
+                const painted = () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime;
+                const wait = () => painted() ? setTimeout(() => done([painted(), shift]), 200) : setTimeout(wait, 20);
+                wait();
+            })""")
+            lines.append(f"{paint:6.0f} ms, shift {shifts[page]:.3f}  {page}")
+    with capsys.disabled():
+        print("\nfirst paint under 4 times CPU throttling\n" + "\n".join(lines))
+    assert {page: shift for page, shift in shifts.items() if shift > 0.1} == {}
