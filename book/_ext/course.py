@@ -374,6 +374,9 @@ def trim_page(app, pagename, templatename, context, doctree) -> None:
         return "defer" in script.attributes or not name.endswith((*UNUSED_SCRIPTS, *OWN_SCRIPTS))
 
     context["script_files"] = list(filter(is_used, context["script_files"]))
+    for script in context["script_files"]:  # paint first; an inline script uses the options at once
+        if script.filename and not str(script.filename).endswith("documentation_options.js"):
+            script.attributes.setdefault("defer", "defer")
 
 
 def trim_files(app, error) -> None:
