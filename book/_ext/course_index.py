@@ -69,7 +69,7 @@ class MisconceptionsDirective(CourseDirective):
             answers = self.file("tests", "wrong_answers", source.name).read_text(encoding="utf-8")
             for number, code in WRONG_ANSWER.findall(answers):
                 found.setdefault(code, {})[f"exercise-{number.replace('.', '-')}"] = f"exercise {number}"
-        for path in sorted(self.root.glob("book/quiz/*.yml")):
+        for path in sorted(self.root.glob("book/quiz/[0-9]*.yml")):
             try:
                 questions = read(self.file("book", "quiz", path.name)).questions
             except QuizError:
