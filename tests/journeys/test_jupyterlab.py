@@ -13,10 +13,9 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from mlelab.check.misconceptions import MISCONCEPTIONS
-from tests.browser import OPTIONS, find_browser
 from tests.journeys.students import ROOT, answer_cell
 
 LABS = sorted(path.parent.name for path in ROOT.glob("labs/*/lab.ipynb"))
@@ -73,17 +72,15 @@ def pythonpath() -> str:
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    executable = find_browser()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=OPTIONS)
-        yield browser.new_page(viewport={"width": 1280, "height": 1000})
-        browser.close()
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    yield page
+    page.close()
 
 
-def run_all(page: Page, address: str, area: str) -> None:
-    """Open a lab by its address, choose Run > Run All Cells, and wait until the last code cell has its number."""
-    page.goto(f"{address}/lab/tree/{area}/lab.ipynb")
+def run_all(page: Page, address: str, area: str, workspace: str) -> None:
+    """Open a lab alone in a workspace, choose Run > Run All Cells, wait until the last code cell has its number."""
+    page.goto(f"{address}/lab/workspaces/{workspace}/tree/{area}/lab.ipynb")
     expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=WAIT * 1000)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
@@ -91,7 +88,7 @@ def run_all(page: Page, address: str, area: str) -> None:
 
 
 def code_cells(page: Page) -> Locator:
-    return page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell")
+    return page.locator(".jp-NotebookPanel .jp-CodeCell")
 
 
 def cell_with(page: Page, text: str) -> Locator:
@@ -108,7 +105,7 @@ def test_make_lab_opens_the_first_lab_beside_the_others(jupyterlab, page):
 
 @pytest.mark.parametrize("area", LABS)
 def test_run_all_reaches_the_last_cell(jupyterlab, page, area):
-    run_all(page, jupyterlab, area)
+    run_all(page, jupyterlab, area, workspace=area)
     prompts = code_cells(page).locator(".jp-InputPrompt").all_text_contents()
     assert prompts == [f"[{number}]:" for number in range(1, len(prompts) + 1)]
     ready = code_cells(page).first.locator(".jp-OutputArea-output")
@@ -124,7 +121,7 @@ def test_run_all_reaches_the_last_cell(jupyterlab, page, area):
 
 
 def test_a_wrong_answer_is_named_without_a_traceback(jupyterlab, page):
-    run_all(page, jupyterlab, "00_start")
+    run_all(page, jupyterlab, "00_start", workspace="wrong")
     exercise, check = cell_with(page, "def late_share("), cell_with(page, "check.late_share(late_share)")
     exercise.locator(".cm-content").click()
     page.keyboard.press("Control+A")
