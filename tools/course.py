@@ -66,7 +66,13 @@ def lab(arguments):
         command.append("--allow-root")
     say("Starting JupyterLab on http://127.0.0.1:{}/lab; Ctrl+C ends it.".format(port))
     command.append("--LabApp.default_url=/lab/tree/00_start/lab.ipynb")
-    return subprocess.run(command + arguments.rest, cwd=str(ROOT / "labs"), env=environment()).returncode
+    quiet = dict(environment(), JUPYTER_CONFIG_PATH=str(Path(__file__).resolve().parent / "jupyter"))
+    server = subprocess.Popen(command + arguments.rest, cwd=str(ROOT / "labs"), env=quiet)
+    while True:
+        try:
+            return server.wait()
+        except KeyboardInterrupt:  # JupyterLab heard it too: it asks back, then ends its kernels and itself
+            continue
 
 
 def book(arguments):

@@ -113,7 +113,7 @@ class Exercise:
             figure = self.body(trial, answer, part) if self.parts else self.body(trial, answer)
             return Outcome(**told, verdict=RIGHT, says=figure)
         except _NotAttempted:
-            says = f"Write the function, run its cell, then run this one. Stuck? check.hint(\"{self.number}\")"
+            says = f"Write the function, run its cell, then run this one. Stuck? `check.hint(\"{self.number}\")`"
             return Outcome(**told, verdict=NOT_ATTEMPTED, says=says)
         except _Wrong as wrong:
             read = section_url(self.lab.area, self.section)
