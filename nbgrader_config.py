@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent / "tools"))
 from tag_unsolved import TagUnsolved  # noqa: E402
 
 # What TensorFlow and friends print on stderr would otherwise score a graded cell 0.
-os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0", PYTHONWARNINGS="ignore",
+os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0", PYTHONWARNINGS="ignore", OMP_NUM_THREADS="1",
                   CUDA_VISIBLE_DEVICES="-1")
 
 c = get_config()  # noqa: F821, nbgrader defines it

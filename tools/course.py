@@ -49,7 +49,7 @@ def need_environment():
     python = VENV / BIN / "python"
     uv = VENV / BIN / "uv"
     if not uv.exists():
-        say("Making .venv and installing about 220 packages, TensorFlow among them: 3 GB on disk, 1 to 5 minutes …")
+        say("Making .venv and installing about 220 packages, TensorFlow among them: 3 GB on disk, 1 to 5 minutes...")
         run(sys.executable, "-m", "venv", "--clear", VENV)
         lines = (ROOT / "requirements.txt").read_text().splitlines()
         pinned = next(line.split(" ")[0] for line in lines if line.startswith("uv=="))
@@ -65,13 +65,19 @@ def lab(arguments):
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     say("Starting JupyterLab on http://127.0.0.1:{}/lab; Ctrl+C ends it.".format(port))
-    opened = [] if any(part.endswith(".ipynb") for part in arguments.rest) else ["00_start/lab.ipynb"]
-    return subprocess.run(command + arguments.rest + opened, cwd=str(ROOT / "labs"), env=environment()).returncode
+    command.append("--LabApp.default_url=/lab/tree/00_start/lab.ipynb")
+    quiet = dict(environment(), JUPYTER_CONFIG_PATH=str(Path(__file__).resolve().parent / "jupyter"))
+    server = subprocess.Popen(command + arguments.rest, cwd=str(ROOT / "labs"), env=quiet)
+    while True:
+        try:
+            return server.wait()
+        except KeyboardInterrupt:  # JupyterLab heard it too: it asks back, then ends its kernels and itself
+            continue
 
 
 def book(arguments):
     need_environment()
-    say("Building the book: a minute or two the first time, seconds after that …")
+    say("Building the book: a minute or two the first time, seconds after that...")
     command = [tool("jupyter-book"), "build", str(ROOT), "-W", "-n", "--keep-going", "--quiet"]
     built = subprocess.run(command, env=environment())
     formats = [option for option, wanted in (("--epub", arguments.epub), ("--pdf", arguments.pdf)) if wanted]
@@ -97,7 +103,7 @@ def book(arguments):
 def test(arguments):
     started = time.time()
     need_environment()
-    say("Building the package and installing it into an empty environment …")
+    say("Building the package and installing it into an empty environment...")
     need_lone_environment()
     offline = [tool("python"), ROOT / "tools" / "offline.py", tool("python")]
     steps = [
@@ -108,7 +114,7 @@ def test(arguments):
     ]
     failed = []
     for name, command in steps:
-        say("{} …".format(name))
+        say("{}...".format(name))
         begun = time.time()
         if subprocess.run([str(part) for part in command], cwd=str(ROOT), env=environment()).returncode:
             failed.append(name)
@@ -173,7 +179,7 @@ def run(*command):
 
 
 def say(text):
-    print("· " + text, flush=True)
+    print("- " + text, flush=True)
 
 
 def main():
@@ -198,7 +204,10 @@ def main():
     if arguments_rest and arguments.command != "lab":
         parser.error("unknown: " + " ".join(arguments_rest))
     arguments.rest = arguments_rest
-    sys.exit(arguments.run(arguments))
+    try:
+        sys.exit(arguments.run(arguments))
+    except KeyboardInterrupt:  # Ctrl+C: what was started has heard it too
+        sys.exit(130)
 
 
 if __name__ == "__main__":

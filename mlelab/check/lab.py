@@ -93,9 +93,13 @@ class Exercise:
         self.verdicts: dict[str | None, str] = {}
 
     def __call__(self, answer, part: str | None = None, *, seed: int | None = None) -> None:
-        """Check `answer` on fresh random inputs, or on those of `seed`; raise `NotRight` unless it is right."""
+        """Check `answer` on fresh random inputs, or on those of `seed`; raise `NotRight` unless it is right.
+
+        A check with a seed is for looking: it does not count in `progress`.
+        """
         outcome = self.outcome(answer, part, seed)
-        self.verdicts[part] = outcome.verdict
+        if seed is None:
+            self.verdicts[part] = outcome.verdict
         report(outcome)
 
     def outcome(self, answer, part: str | None = None, seed: int | None = None) -> Outcome:
@@ -109,7 +113,7 @@ class Exercise:
             figure = self.body(trial, answer, part) if self.parts else self.body(trial, answer)
             return Outcome(**told, verdict=RIGHT, says=figure)
         except _NotAttempted:
-            says = f"Write the function, run its cell, then run this one. Stuck? check.hint(\"{self.number}\")"
+            says = f"Write the function, run its cell, then run this one. Stuck? `check.hint(\"{self.number}\")`"
             return Outcome(**told, verdict=NOT_ATTEMPTED, says=says)
         except _Wrong as wrong:
             read = section_url(self.lab.area, self.section)

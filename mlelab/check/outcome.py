@@ -1,5 +1,7 @@
 """What a check says: one outcome, as HTML where that is shown and as plain text elsewhere."""
 
+import os
+import re
 import sys
 from dataclasses import dataclass
 from html import escape
@@ -12,6 +14,7 @@ from mlelab.check.misconceptions import Misconception
 
 RIGHT, WRONG, NOT_ATTEMPTED = "right", "wrong", "not attempted"
 MARKS = {RIGHT: ("✔", "#2e8b57"), WRONG: ("✘", "#d55e00"), NOT_ATTEMPTED: ("○", "#808080")}
+WIDE = "float:none;width:auto"  # JupyterLab lays a dl out in two narrow columns
 
 
 @dataclass(frozen=True)
@@ -58,12 +61,13 @@ class Outcome:
     def _repr_html_(self) -> str:
         """No background and no text colour of our own: readable in any theme; the verdict is also a word."""
         mark, colour = MARKS[self.verdict]
-        details = "".join(f"<dt><strong>{escape(label)}</strong></dt>"
-                          f"<dd style='margin:0 0 .5em 1em'>{_html(content)}</dd>" for label, content in self.details())
+        details = "".join(f"<dt style='{WIDE}'><strong>{escape(label)}</strong></dt>"
+                          f"<dd style='{WIDE};margin:0 0 .5em 1em'>{_html(content)}</dd>"
+                          for label, content in self.details())
         return (f"<div role='status' style='border-left:4px solid {colour};padding:.2em .8em'>"
                 f"<p style='margin:.2em 0'><strong><span aria-hidden='true'>{mark}</span> {self.exercise} "
                 f"<code>{escape(self.name)}</code>: {self.verdict}</strong></p>"
-                f"<p style='margin:.2em 0'>{escape(self.says)}</p><dl style='margin:.4em 0 0'>{details}</dl></div>")
+                f"<p style='margin:.2em 0'>{_inline(self.says)}</p><dl style='margin:.4em 0 0'>{details}</dl></div>")
 
 
 class NotRight(AssertionError):
@@ -74,26 +78,33 @@ class NotRight(AssertionError):
         self.outcome = outcome
 
     def _render_traceback_(self):
-        return [f"{self.outcome.headline}. The box above says why."]
+        why = " The box above says why." if self.outcome.verdict == WRONG else ""
+        return [f"{self.outcome.headline}.{why}"]
 
 
 def report(outcome: Outcome) -> None:
     """Show an outcome, and raise `NotRight` unless it is right.
 
-    On Colab nothing is raised: whether it goes on after an expected error is not known.
+    On Colab nothing is raised: whether it goes on after an expected error is not known. Under nbgrader it always is.
     """
     if get_ipython() is not None:
         display(outcome)
     elif outcome.verdict == RIGHT:
         print(outcome)
-    if outcome.verdict != RIGHT and "google.colab" not in sys.modules:
+    on_colab = "google.colab" in sys.modules and "NBGRADER_EXECUTION" not in os.environ
+    if outcome.verdict != RIGHT and not on_colab:
         raise NotRight(outcome)
 
 
 def _html(content: object) -> str:
     if isinstance(content, pd.DataFrame):
-        return content.to_html(border=0)
+        return content.to_html(border=0).replace("<table ", "<table style='margin:0' ", 1)
     text = escape(str(content))
     if text.startswith("https://"):
         return f"<a href='{text}'>{text}</a>"
-    return f"<code style='white-space:pre-wrap'>{text}</code>" if "\n" in text or "(" in text else text
+    is_code = re.search(r"\n|\w\(|^[\[{]", text)
+    return f"<code style='white-space:pre-wrap'>{text}</code>" if is_code else _inline(str(content))
+
+
+def _inline(text: str) -> str:
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))

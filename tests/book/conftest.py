@@ -1,4 +1,4 @@
-"""The book, built once for all tests of this folder, and a browser to read it with."""
+"""The book, built once for all tests of this folder."""
 
 import functools
 import http.server
@@ -10,10 +10,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 
 
 def build(folder: Path, output: Path) -> subprocess.CompletedProcess:
@@ -42,18 +40,6 @@ def site(book):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Chromium; a machine without one skips the tests that need it, CI fails them."""
-    if CHROMIUM is None and not os.environ.get("CI"):
-        pytest.skip("No Chromium on this machine: install it to run the browser tests of the book.")
-    assert CHROMIUM, "No Chromium found, and CI must run the browser tests of the book."
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield chromium
-        chromium.close()
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

@@ -103,6 +103,12 @@ def test_on_colab_a_wrong_answer_is_shown_and_does_not_raise(lab, shell, monkeyp
     assert "neighbouring quantity" in str(shown.outputs[0].data)
 
 
+def test_under_nbgrader_a_wrong_answer_raises_although_it_says_colab(lab, monkeypatch):
+    monkeypatch.setitem(sys.modules, "google.colab", object())
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    wrong(lab, lambda x: x + 2)
+
+
 def not_written(x):
     raise NotImplementedError
 

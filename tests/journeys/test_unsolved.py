@@ -3,7 +3,7 @@
 import ast
 import json
 import re
-from functools import cache
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -29,11 +29,15 @@ def source_of(path: Path) -> str:
     return (ROOT / "solutions" / path.parent.name / "lab.py").read_text(encoding="utf-8")
 
 
-@cache
-def executed(path: Path) -> nbformat.NotebookNode:
-    """The lab after every cell was run, whatever it raised."""
-    notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(notebook, timeout=300, kernel_name="python3", allow_errors=True,
+@pytest.fixture(scope="module")
+def executed() -> dict[Path, nbformat.NotebookNode]:
+    """Each lab after every cell was run, whatever it raised."""
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(LABS, pool.map(execute, LABS)))
+
+
+def execute(path: Path) -> nbformat.NotebookNode:
+    client = NotebookClient(nbformat.read(path, as_version=4), timeout=300, kernel_name="python3", allow_errors=True,
                             resources={"metadata": {"path": str(path.parent)}})
     return client.execute()
 
@@ -43,8 +47,8 @@ def test_every_source_has_its_lab():
 
 
 @each_lab
-def test_exactly_the_tagged_cells_raise(path):
-    cells = code_cells(executed(path))
+def test_exactly_the_tagged_cells_raise(executed, path):
+    cells = code_cells(executed[path])
     raised = {cell.id for cell in cells if any(output.output_type == "error" for output in cell.outputs)}
     tagged = {cell.id for cell in cells if "raises-exception" in cell.metadata.get("tags", [])}
     assert raised == tagged
@@ -52,8 +56,8 @@ def test_exactly_the_tagged_cells_raise(path):
 
 
 @each_lab
-def test_each_check_says_not_attempted(path):
-    checks = [cell for cell in code_cells(executed(path)) if cell.metadata.get("nbgrader", {}).get("grade")]
+def test_each_check_says_not_attempted(executed, path):
+    checks = [cell for cell in code_cells(executed[path]) if cell.metadata.get("nbgrader", {}).get("grade")]
     assert checks
     for cell in checks:
         shown = [output.data for output in cell.outputs if output.output_type == "display_data"]
@@ -63,8 +67,8 @@ def test_each_check_says_not_attempted(path):
 
 
 @each_lab
-def test_progress_says_that_nothing_was_attempted(path):
-    cells = code_cells(executed(path))
+def test_progress_says_that_nothing_was_attempted(executed, path):
+    cells = code_cells(executed[path])
     checks = [cell for cell in cells if cell.metadata.get("nbgrader", {}).get("grade")]
     count, table = cells[-1].outputs
     assert count.text == f"0 of {len(checks)} checks are right.\n"
