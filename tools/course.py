@@ -1,7 +1,7 @@
 """Everything you run on the course, on any system: `python tools/course.py lab` is `make lab`.
 
   lab    make the environment in .venv if needed, and open JupyterLab on labs/
-  book   the same, then build the book and serve it on this machine
+  book   the same, then build the book and serve it on this machine (--epub, --pdf: make a file to take along)
   test   the same, then run everything that CI runs, without network
   labs   write solutions/*/lab.ipynb and labs/ from solutions/*/lab.py (--check: only say what is stale)
   lock   write requirements.txt anew from the ranges in pyproject.toml
@@ -80,7 +80,12 @@ def book(arguments):
     say("Building the book: a minute or two the first time, seconds after that...")
     command = [tool("jupyter-book"), "build", str(ROOT), "-W", "-n", "--keep-going", "--quiet"]
     built = subprocess.run(command, env=environment())
-    if built.returncode or arguments.build_only:
+    formats = [option for option, wanted in (("--epub", arguments.epub), ("--pdf", arguments.pdf)) if wanted]
+    if not built.returncode and formats:
+        say("Making {} …".format(" and ".join(option[2:].upper() for option in formats)))
+        command = [tool("python"), str(ROOT / "tools" / "take_along.py")] + formats
+        built = subprocess.run(command, env=environment())
+    if built.returncode or formats or arguments.build_only:
         return built.returncode
     pages = ROOT / "_build" / "html"
     port = free_port(8000)
@@ -186,6 +191,8 @@ def main():
     commands.add_parser("lab").set_defaults(run=lab)
     book_parser = commands.add_parser("book")
     book_parser.add_argument("--build-only", action="store_true", help="do not serve it")
+    book_parser.add_argument("--epub", action="store_true", help="make an EPUB in _build/, do not serve the book")
+    book_parser.add_argument("--pdf", action="store_true", help="make a PDF in _build/, do not serve the book")
     book_parser.set_defaults(run=book)
     commands.add_parser("test").set_defaults(run=test)
     labs_parser = commands.add_parser("labs")

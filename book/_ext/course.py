@@ -3,8 +3,10 @@ math as MathML, and the stock theme made light, quiet and accessible.
 
   {lab} 01_lifecycle    the box that opens a chapter's lab
   {quiz} 01_lifecycle   the questions of book/quiz/01_lifecycle.yml (course_quiz.py)
+  {hub-link}            the link that opens the labs on a JupyterHub
   {chapters}            the map of the chapters, from book/chapters.yml
-  {misconceptions}      every code of mlelab.check.misconceptions;  {misconception}`M01` links to one
+  {misconception}`M01`  the code and the name of a misconception, with a link;  course_index.py has the lists of
+                        {misconceptions}, {exercises} and {figures}
   {gcp-names}           the product names of book/reference/gcp-names.yml;  {gcp}`vertex-ai` writes both names
   {rows}`flights`       the number of rows of a dataset
 
@@ -17,12 +19,14 @@ import re
 import shutil
 import tomllib
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import yaml
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx import addnodes
+from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 from sphinx.util.math import get_node_equation_number
@@ -135,11 +139,16 @@ class LabDirective(CourseDirective):
         colab = f"https://colab.research.google.com/github/{slug}/blob/main/labs/{area}/lab.ipynb"
         up = "../" * self.env.docname.count("/")
         title = nodes.paragraph("", "Open the lab", classes=["lab-title"])
+        binder = f"https://mybinder.org/v2/gh/{slug}/main?labpath={quote(f'labs/{area}/lab.ipynb', safe='')}"
         ways = nodes.paragraph("", "", link("Open in Colab", colab, "lab-button"), nodes.Text(" "),
+                               link("Open in Binder", binder, "lab-button"), nodes.Text(" "),
                                link("Download the notebook", f"{up}_downloads/{area}.ipynb", "lab-button"))
         local = nodes.paragraph("", "", nodes.Text("In a clone of the repository: run "), nodes.literal("", "make lab"),
                                 nodes.Text(", then open "), nodes.literal("", f"{area}/lab.ipynb"), nodes.Text("."))
-        return [element("", title, ways, local, tag="aside", html={"aria-label": "Lab"}, classes=["lab-box"])]
+        box = element("", title, ways, local, tag="aside", html={"aria-label": "Lab", "data-lab": area},
+                      classes=["lab-box"])
+        self.label(box, f"lab-{int(area[:2])}", f"Lab {int(area[:2])}")
+        return [box]
 
 
 def copy_labs(app, error) -> None:
@@ -151,6 +160,17 @@ def copy_labs(app, error) -> None:
 
 
 # Chapters
+
+
+class HubLinkDirective(CourseDirective):
+    """The link with which students open the labs on a JupyterHub: it clones the repository there (nbgitpuller)."""
+
+    def run(self) -> list[nodes.Node]:
+        address = repository(self.root)
+        query = urlencode({"repo": address, "branch": "main",
+                           "urlpath": f"lab/tree/{address.rpartition('/')[2]}/labs/00_start/lab.ipynb"})
+        text = f"https://YOUR-HUB/hub/user-redirect/git-pull?{query}"
+        return [nodes.literal_block(text, text, language="none")]
 
 
 class ChaptersDirective(CourseDirective):
@@ -170,7 +190,8 @@ class ChaptersDirective(CourseDirective):
             rows.append((str(number), title, kind if exists else f"{kind}, planned",
                          f"{chapter['page_minutes']} + {chapter['lab_minutes']}", str(chapter["exercises"])))
         heads = ("No.", "Chapter", "Kind", "Minutes", "Exercises")
-        return [table(heads, rows, ["chapters"], ["planned" if "planned" in row[2] else "" for row in rows])]
+        chapters = table(heads, rows, ["chapters"], ["planned" if "planned" in row[2] else "" for row in rows])
+        return [element("", chapters, tag="div", html={"data-chapters": ""})]
 
 
 def table(heads, rows, classes=(), row_classes=None) -> nodes.table:
@@ -191,19 +212,6 @@ def table(heads, rows, classes=(), row_classes=None) -> nodes.table:
 
 
 # Misconceptions
-
-
-class MisconceptionsDirective(CourseDirective):
-    """Every misconception, in the order of its code."""
-
-    def run(self) -> list[nodes.Node]:
-        self.file("mlelab", "check", "misconceptions.py")
-        entries = nodes.definition_list(classes=["misconceptions"])
-        for known in MISCONCEPTIONS.values():
-            term = nodes.term("", "", nodes.strong("", known.code), nodes.Text(f" {known.name}"))
-            self.label(term, known.code.lower(), f"{known.code} {known.name}")
-            entries += nodes.definition_list_item("", term, nodes.definition("", nodes.paragraph("", known.why)))
-        return [entries]
 
 
 class MisconceptionRole(SphinxRole):
@@ -307,6 +315,18 @@ def mathml(node: nodes.Element, block: bool) -> str:
 # What the stock pages lack
 
 
+class NameSections(SphinxTransform):
+    """An anchor that lasts for a heading that occurs twice on a page: `flights-columns` where docutils writes `id1`."""
+
+    default_priority = 700
+
+    def apply(self) -> None:
+        for section in self.document.findall(nodes.section):
+            first, repeated = section["names"] + section["dupnames"], bool(section["dupnames"])
+            if first and repeated and isinstance(section.parent, nodes.section):
+                section["ids"] = [f"{section.parent['ids'][0]}-{nodes.make_id(section[0].astext())}"]
+
+
 def improve(app, doctree, docname) -> None:
     """Tables of pandas without empty header cells, and admonitions of class "dropdown" that open without a script."""
     for raw in list(doctree.findall(nodes.raw)):
@@ -336,12 +356,27 @@ def depart_citation(translator, node) -> None:
 
 UNUSED_SCRIPTS = ("scripts/sphinx-book-theme.js",)  # full screen, thebe, and taking the focus from buttons
 UNUSED_FILES = ("scripts/fontawesome.js*", "scripts/bootstrap.js*", "scripts/sphinx-book-theme.js*",
-                "vendor/fontawesome", "**/*.map", "images/logo_*")
+                "vendor/fontawesome", "**/*.map", "images/logo_*", "searchtools.js", "language_data.js")
+
+
+OWN_SCRIPTS = {"progress.js": ("data-lab", "data-chapters", "data-quiz"), "quiz.js": ("data-quiz",), "search.js": ()}
 
 
 def trim_page(app, pagename, templatename, context, doctree) -> None:
-    context["script_files"] = [script for script in context["script_files"]
-                               if not str(getattr(script, "filename", script)).endswith(UNUSED_SCRIPTS)]
+    """Only the scripts that the page needs. Jupyter Book would load each of ours on every page, and at once."""
+    marks = {mark for node in doctree.findall(element) for mark in node.get("html", {})} if doctree else set()
+    for script, needed_by in OWN_SCRIPTS.items():
+        if marks.intersection(needed_by):
+            app.add_js_file(script, loading_method="defer")
+
+    def is_used(script) -> bool:
+        name = str(getattr(script, "filename", script))
+        return "defer" in script.attributes or not name.endswith((*UNUSED_SCRIPTS, *OWN_SCRIPTS))
+
+    context["script_files"] = list(filter(is_used, context["script_files"]))
+    for script in context["script_files"]:  # paint first; an inline script uses the options at once
+        if script.filename and not str(script.filename).endswith("documentation_options.js"):
+            script.attributes.setdefault("defer", "defer")
 
 
 def trim_files(app, error) -> None:
@@ -355,14 +390,18 @@ def setup(app):
     app.add_node(element, html=(visit_element, depart_element), latex=(skip, skip), text=(skip, skip))
     app.add_node(nodes.citation, override=True, html=(visit_citation, depart_citation))
     app.add_directive("lab", LabDirective)
+    app.add_directive("hub-link", HubLinkDirective)
     app.add_directive("chapters", ChaptersDirective)
-    app.add_directive("misconceptions", MisconceptionsDirective)
     app.add_directive("gcp-names", ProductNamesDirective)
     app.add_role("misconception", MisconceptionRole())
     app.add_role("gcp", ProductNameRole())
     app.add_role("rows", RowsRole())
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
+    app.add_transform(NameSections)
+    app.setup_extension("course_epub")
+    app.setup_extension("course_index")
     app.setup_extension("course_quiz")
+    app.setup_extension("course_search")
     app.connect("config-inited", configure)
     app.connect("doctree-resolved", improve)
     app.connect("html-page-context", trim_page, priority=900)

@@ -1,7 +1,7 @@
 """The directive {quiz}: the questions of a chapter, readable and answerable without a script.
 
-Answers and reasons stand in a `<details>` element. A script that wants to do more finds `data-quiz` on the list,
-`data-question` and `data-choose` on each question, `data-option` and `data-key` on each option.
+Answers and reasons stand in a `<details>` element. Where scripts run, book/_static/quiz.js makes more of it, by
+`data-quiz` on the list, `data-question` and `data-choose` on each question, `data-option` and `data-key` on an option.
 """
 
 import hashlib
@@ -44,10 +44,12 @@ class QuizDirective(CourseDirective):
         choices = element("", *(
             element("", *self.prose(option.text), tag="li", html={"data-option": str(question.options.index(option))})
             for option in options), tag="ol", html={"type": "A"}, classes=["quiz-options"])
-        return element("", title, *self.prose(question.stem), *self.evidence(question), choices,
-                       self.answer(question, options), tag="div", ids=[name], classes=["quiz-question"],
-                       html={"role": "group", "aria-labelledby": f"{name}-title", "data-question": question.id,
-                             "data-choose": str(question.choose)})
+        asked = element("", title, *self.prose(question.stem), *self.evidence(question), choices,
+                        self.answer(question, options), tag="div", classes=["quiz-question"],
+                        html={"role": "group", "aria-labelledby": f"{name}-title", "data-question": question.id,
+                              "data-choose": str(question.choose)})
+        self.label(asked, name, f"Question {number}")
+        return asked
 
     def evidence(self, question: Question) -> list[nodes.Node]:
         """The table or figure that the question is about: pasted, or a link to where it stands on the page."""

@@ -3,18 +3,22 @@
 import functools
 import gzip
 import json
+import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from packaging.specifiers import SpecifierSet
 
 from mlelab.check import open_lab
 from mlelab.check.misconceptions import MISCONCEPTIONS
 from mlelab.exam import read
+from tests.wrong_answers import answers
 
 ROOT = Path(__file__).resolve().parents[2]
 BUDGET = 600_000  # bytes of a page with everything it loads, gzipped
@@ -111,6 +115,12 @@ def test_sections_that_checks_send_readers_to_exist(book):
         assert [exercise.section for exercise in exercises if not page.find(id=exercise.section)] == []
 
 
+def test_anchors_of_sections_last(pages):
+    """No numbered anchor: it would move when a heading above it comes or goes."""
+    sections = [(page.name, tag["id"]) for page in pages for tag in parsed(page).find_all("section", id=True)]
+    assert [f"{page}#{anchor}" for page, anchor in sections if re.fullmatch(r"id\d+", anchor)] == []
+
+
 def test_figures_say_what_they_show(pages):
     assert {page.name: faults for page in pages if (faults := figure_faults(page))} == {}
 
@@ -168,10 +178,30 @@ def test_repository_links_come_from_the_one_setting(book):
     colab = page.select_one('.lab-box a[href^="https://colab.research.google.com/"]')["href"]
     slug = repository.removeprefix("https://github.com/")
     assert colab == f"https://colab.research.google.com/github/{slug}/blob/main/labs/01_lifecycle/lab.ipynb"
+    binder = page.select_one('.lab-box a[href^="https://mybinder.org/"]')["href"]
+    assert binder == f"https://mybinder.org/v2/gh/{slug}/main?labpath=labs%2F01_lifecycle%2Flab.ipynb"
+    guide = parsed(book / "book" / "instructors" / "index.html").get_text()
+    hub = urlsplit(re.search(r"https://YOUR-HUB\S+", guide)[0])
+    assert hub.path == "/hub/user-redirect/git-pull"
+    assert parse_qs(hub.query) == {"repo": [repository], "branch": ["main"],
+                                   "urlpath": [f"lab/tree/{slug.split('/')[1]}/labs/00_start/lab.ipynb"]}
     sources = [*ROOT.glob("book/**/*.*"), ROOT / "_config.yml", ROOT / "_toc.yml"]
     written = [path.name for path in sources if path.suffix in {".md", ".yml", ".py", ".html"}
                and slug in path.read_text(encoding="utf-8")]
     assert written == []
+
+
+def test_binder_installs_what_is_locked():
+    """repo2docker reads .binder/ and nothing else there; what it runs is the lock file and the package."""
+    folder = ROOT / ".binder"
+    assert {path.name for path in folder.iterdir()} == {"runtime.txt", "requirements.txt", "postBuild"}
+    python = (folder / "runtime.txt").read_text().strip().removeprefix("python-")
+    supported = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    assert SpecifierSet(supported).contains(f"{python}.0")
+    [line] = (folder / "requirements.txt").read_text().split("\n")[:-1]
+    assert (folder / line.removeprefix("-r ")).resolve() == ROOT / "requirements.txt"
+    assert os.access(folder / "postBuild", os.X_OK)
+    assert subprocess.run(["bash", "-n", folder / "postBuild"]).returncode == 0
 
 
 def test_every_misconception_is_explained(book):
@@ -180,6 +210,42 @@ def test_every_misconception_is_explained(book):
         term = page.find(id=code.lower())
         assert known.name in term.get_text()
         assert known.why in term.find_next("dd").get_text().replace("’", "'")
+
+
+def test_misconceptions_link_to_where_they_bite(book):
+    page = parsed(book / "book" / "reference" / "misconceptions.html")
+    expected = {code: set() for code in MISCONCEPTIONS}
+    for path in sorted((ROOT / "book" / "quiz").glob("*.yml")):
+        for question in read(path).questions:
+            for option in question.options:
+                if option.misconception:
+                    expected[option.misconception].add(f"quiz-{question.id}")
+    for source in (ROOT / "tests" / "wrong_answers").glob("[0-9]*.py"):
+        for answer in answers(source.stem):
+            if answer.misconception:
+                expected[answer.misconception].add(f"exercise-{answer.exercise.replace('.', '-')}")
+    for code, anchors in expected.items():
+        links = [tag["href"].split("#")[1] for tag in page.find(id=code.lower()).find_next("dd").find_all("a")]
+        assert sorted(links) == sorted(anchors), code
+
+
+def test_index_names_every_exercise(book):
+    rows = parsed(book / "book" / "reference" / "exercises.html").select("table.exercises tbody tr")
+    shown = {row.find("strong").get_text(): [tag["href"].split("#")[1] for tag in row.find_all("a")] for row in rows}
+    labs = [open_lab(source.parent.name) for source in sorted((ROOT / "solutions").glob("*/lab.py"))]
+    read_first = {number: exercise.section for lab in labs for number, exercise in lab.exercises.items()}
+    assert list(shown) == list(read_first)
+    assert [lab for _, lab in shown.values()] == [f"lab-{number.split('.')[0]}" for number in read_first]
+
+
+def test_index_names_every_figure(book, pages):
+    page = book / "book" / "reference" / "figures.html"
+    listed = {tag["href"]: tag.find_parent("dt").find_next("dd").get_text(strip=True)
+              for tag in parsed(page).select("dl.figures dt a")}
+    drawn = {f"../{found.relative_to(book / 'book')}#{tag['id']}": tag.find("svg")["aria-label"]
+             for found in pages for tag in parsed(found).select("figure.mlelab-figure")}
+    assert listed == drawn
+    assert drawn
 
 
 def test_every_dataset_has_its_card(book):

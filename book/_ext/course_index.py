@@ -1,0 +1,136 @@
+"""The indexes of the book, all of them made from what is there.
+
+  {exercises}        every exercise: what it asks, its points, where to read first, its lab
+  {misconceptions}   every code of mlelab.check.misconceptions, and where each one bites
+  {figures}          every figure of the pages, in their order
+"""
+
+import re
+from html import unescape
+
+from course import CourseDirective, link, table, to_label
+from docutils import nodes
+from sphinx.transforms import SphinxTransform
+
+from mlelab.check import open_lab
+from mlelab.check.misconceptions import MISCONCEPTIONS
+from mlelab.exam import QuizError, read
+
+HEADING = re.compile(r"^# ### Exercise (\S+): (.+?) \((\d+) points?\b", re.M)
+WRONG_ANSWER = re.compile(r'^@wrong\("([^"]+)", "(M\d\d)"', re.M)
+FIGURE = re.compile(r'<figure class="mlelab-figure"')
+ALT = re.compile(r'aria-label="([^"]*)"')
+
+
+class ExercisesDirective(CourseDirective):
+    """A table of the exercises of all labs, from the headings of their sources."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = []
+        for source in sorted(self.root.glob("solutions/*/lab.py")):
+            area = source.parent.name
+            headings = HEADING.findall(self.file("solutions", area, "lab.py").read_text(encoding="utf-8"))
+            registered = open_lab(area).exercises
+            if [number for number, *_ in headings] != list(registered):
+                self.warn(f"solutions/{area}/lab.py needs a heading `### Exercise N.M: title (k points)` for each of "
+                          f"{', '.join(registered)}, in this order")
+            for number, title, points in headings:
+                term = nodes.paragraph("", "", nodes.strong("", number), nodes.Text(f" {title[0].upper()}{title[1:]}"))
+                self.label(term, f"exercise-{number.replace('.', '-')}", f"Exercise {number}")
+                section = to_label(registered[number].section) if number in registered else nodes.Text("")
+                rows.append(([term], section, points, to_label(f"lab-{int(area[:2])}")))
+        return [table(("Exercise", "Read first", "Points", "Lab"), rows, ["exercises"])]
+
+
+class MisconceptionsDirective(CourseDirective):
+    """Every misconception, in the order of its code, with links to the exercises and questions that recognise it."""
+
+    def run(self) -> list[nodes.Node]:
+        self.file("mlelab", "check", "misconceptions.py")
+        bites = self.bites()
+        entries = nodes.definition_list(classes=["misconceptions"])
+        for known in MISCONCEPTIONS.values():
+            term = nodes.term("", "", nodes.strong("", known.code), nodes.Text(f" {known.name}"))
+            self.label(term, known.code.lower(), f"{known.code} {known.name}")
+            explained = nodes.definition("", nodes.paragraph("", known.why))
+            if known.code in bites:
+                where = nodes.paragraph("", "Where it bites: ", classes=["bites"])
+                for number, (label, text) in enumerate(bites[known.code].items()):
+                    where += [*([nodes.Text(", ")] if number else []), to_label(label, nodes.Text(text))]
+                where += nodes.Text(".")
+                explained += where
+            entries += nodes.definition_list_item("", term, explained)
+        return [entries]
+
+    def bites(self) -> dict[str, dict[str, str]]:
+        """For each code the labels and names of the exercises with a wrong answer of its kind, and of the questions."""
+        found: dict[str, dict[str, str]] = {}
+        for source in sorted(self.root.glob("tests/wrong_answers/[0-9]*.py")):
+            answers = self.file("tests", "wrong_answers", source.name).read_text(encoding="utf-8")
+            for number, code in WRONG_ANSWER.findall(answers):
+                found.setdefault(code, {})[f"exercise-{number.replace('.', '-')}"] = f"exercise {number}"
+        for path in sorted(self.root.glob("book/quiz/[0-9]*.yml")):
+            try:
+                questions = read(self.file("book", "quiz", path.name)).questions
+            except QuizError:
+                continue  # {quiz} says what is wrong with it
+            for number, question in enumerate(questions, start=1):
+                text = f"question {number} of chapter {int(path.stem[:2])}"
+                for code in {option.misconception for option in question.options} - {None}:
+                    found.setdefault(code, {})[f"quiz-{question.id}"] = text
+        return found
+
+
+class figures(nodes.General, nodes.Element):  # noqa: N801
+    """Where the list of figures will stand: all pages must be read before it can be made."""
+
+
+class FiguresDirective(CourseDirective):
+    """The list of all figures."""
+
+    def run(self) -> list[nodes.Node]:
+        self.env.note_reread()
+        return [figures()]
+
+
+class NameFigures(SphinxTransform):
+    """An anchor for each figure, after its section: `figure-expected-cost`, and `…-2` for a second one there."""
+
+    default_priority = 710  # after NameSections
+
+    def apply(self) -> None:
+        seen: dict[str, int] = {}
+        for raw in self.document.findall(nodes.raw):
+            if FIGURE.search(raw.astext()):
+                section = raw.parent
+                while not isinstance(section, nodes.section):
+                    section = section.parent
+                name = f"figure-{section['ids'][0]}"
+                seen[name] = seen.get(name, 0) + 1
+                name += f"-{seen[name]}" if seen[name] > 1 else ""
+                html = FIGURE.sub(f'<figure class="mlelab-figure" id="{name}"', raw.astext(), count=1)
+                raw.replace_self(nodes.raw("", html, format="html", figure=(name, section[0].astext())))
+
+
+def list_figures(app, doctree, docname) -> None:
+    for place in list(doctree.findall(figures)):
+        items = nodes.definition_list(classes=["figures"])
+        for page in sorted(app.env.found_docs - {docname}):
+            tree = app.env.get_doctree(page)
+            for raw in (raw for raw in tree.findall(nodes.raw) if "figure" in raw):
+                anchor, section = raw["figure"]
+                there = link(section, f"{app.builder.get_relative_uri(docname, page)}#{anchor}")
+                title = nodes.term("", "", there, nodes.Text(f", {tree.next_node(nodes.title).astext()}"))
+                shows = unescape(ALT.search(raw.astext())[1])
+                items += nodes.definition_list_item("", title, nodes.definition("", nodes.paragraph("", shows)))
+        place.replace_self(items)
+
+
+def setup(app):
+    app.add_node(figures)
+    app.add_directive("exercises", ExercisesDirective)
+    app.add_directive("misconceptions", MisconceptionsDirective)
+    app.add_directive("figures", FiguresDirective)
+    app.add_transform(NameFigures)
+    app.connect("doctree-resolved", list_figures, priority=400)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,86 @@
+"""The search: one entry for each section, glossary term, misconception, exercise and product name of the book.
+
+Sphinx's own index knows pages; here a result is the place on the page. The entries are written as a script, because a
+page opened from a folder may load a script and nothing else. book/_static/search.js ranks them.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from course import element
+from docutils import nodes
+from sphinx import addnodes
+
+ENTRIES = "search-entries.js"
+PLACES = (nodes.section, nodes.definition_list_item, nodes.row)
+
+
+def entries(document: nodes.document, page: str) -> Iterator[dict]:
+    """The places of a page: anchor, text, stressed words, titles (its own, labels, index entries, former names)."""
+    title = document.next_node(nodes.title).astext()
+    for node in document.findall(lambda node: isinstance(node, PLACES)):
+        if anchor := _anchor(node):
+            place = {"page": page, "in": title, "titles": _titles(node), "stressed": [], "text": []}
+            _collect(node, place, start=True)
+            place["anchor"] = "" if isinstance(node.parent, nodes.document) else anchor
+            yield place | {"text": " ".join(" ".join(place["text"]).split()), "stressed": " ".join(place["stressed"])}
+
+
+def _anchor(node: nodes.Element) -> str | None:
+    if isinstance(node, nodes.section):
+        return node["ids"][0]
+    marked = next((child for child in node.findall(nodes.Element) if child.get("ids")), None)
+    return marked["ids"][-1] if marked else None
+
+
+def _titles(node: nodes.Element) -> list[str]:
+    if isinstance(node, nodes.row):
+        return [node[0].astext().strip(), *node[1].astext().split(", ")]
+    if isinstance(node, nodes.definition_list_item):
+        return [node.next_node(nodes.term).astext()]
+    return [node.next_node(nodes.title).astext(), *(name.replace("-", " ") for name in node["names"])]
+
+
+def _collect(node: nodes.Node, place: dict, *, start: bool = False) -> None:
+    """Gather the text below a node, and the further titles of the place."""
+    if isinstance(node, addnodes.index):
+        place["titles"] += [entry[1] for entry in node["entries"]]
+    elif isinstance(node, nodes.Text):
+        place["text"].append(node.astext())
+    elif start or not _is_elsewhere(node):
+        if isinstance(node, nodes.strong):
+            place["stressed"].append(node.astext())
+        for child in node.children:
+            _collect(child, place)
+
+
+def _is_elsewhere(node: nodes.Node) -> bool:
+    """Is it a place of its own, no text, or apparatus (the lab's box, the map, the quiz and its answers)?"""
+    if isinstance(node, PLACES):
+        return bool(_anchor(node))
+    apparatus = isinstance(node, element) and any(name.startswith("data-") for name in node.get("html", {}))
+    return apparatus or isinstance(node, (nodes.title, nodes.raw, nodes.comment))
+
+
+def no_sphinx_search(app) -> None:
+    """Sphinx's index would be written, and loaded, beside ours."""
+    app.builder.search = False
+
+
+def search_page(app) -> list[tuple]:
+    return [("search", {}, "search.html")] if app.builder.name == "html" else []
+
+
+def write_entries(app, error) -> None:
+    if error is None and app.builder.name == "html":
+        found = [entry for page in sorted(app.env.found_docs) for entry in entries(app.env.get_doctree(page), page)]
+        script = f"const ENTRIES = {json.dumps(found, ensure_ascii=False, separators=(',', ':'))};\n"
+        (Path(app.outdir) / ENTRIES).write_text(script, encoding="utf-8")
+
+
+def setup(app):
+    app.connect("builder-inited", no_sphinx_search)
+    app.connect("html-collect-pages", search_page)
+    app.connect("build-finished", write_entries)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,65 @@
+"""The search in a real browser: what a reader types lands on the right section first."""
+
+import json
+
+import pytest
+
+FIRST = {  # what a reader types, and the place that explains it
+    "leakage": "book/01_lifecycle.html#what-is-known-when",
+    "future information": "book/01_lifecycle.html#what-is-known-when",
+    "baseline": "book/01_lifecycle.html#baselines-and-expected-cost",
+    "threshold": "book/01_lifecycle.html#expected-cost",
+    "expected costs": "book/01_lifecycle.html#expected-cost",
+    "stale": "book/01_lifecycle.html#the-lifecycle-as-artefacts",
+    "split by time": "book/01_lifecycle.html#split-by-time",
+    "AUC": "book/reference/glossary.html#term-AUC",
+    "eligible": "book/reference/glossary.html#term-eligible",
+    "M09": "book/reference/misconceptions.html#m09",
+    "Vertex AI": "book/reference/gcp-names.html#gcp-vertex-ai",
+    "exercise 1.4": "book/reference/exercises.html#exercise-1-4",
+    "windows": "book/00_start.html#set-up",
+}
+
+
+@pytest.fixture(scope="module")
+def tab(browser, site):
+    tab = browser.new_page()
+    tab.goto(f"{site}/search.html")
+    yield tab
+    tab.close()
+
+
+@pytest.mark.parametrize("query", FIRST)
+def test_the_right_place_comes_first(tab, query):
+    tab.locator("main").get_by_role("searchbox").fill(query)
+    link = tab.locator("#search-results a").first
+    assert link.get_attribute("href") == FIRST[query]
+
+
+def test_results_lead_to_places_that_exist(browser, site, book):
+    script = (book / "search-entries.js").read_text(encoding="utf-8")
+    entries = json.loads(script.removeprefix("const ENTRIES = ").rstrip(";\n"))
+    with browser.new_context(java_script_enabled=False) as context:
+        tab = context.new_page()
+        for page in sorted({entry["page"] for entry in entries}):
+            tab.goto(f"{site}/{page}.html")
+            anchors = {entry["anchor"] for entry in entries if entry["page"] == page and entry["anchor"]}
+            assert [anchor for anchor in anchors if not tab.locator(f"[id='{anchor}']").count()] == []
+
+
+def test_quizzes_are_not_given_away(book):
+    assert "Question 1 of" not in (book / "search-entries.js").read_text(encoding="utf-8")
+
+
+def test_a_query_of_the_address_is_answered_from_a_folder(browser, book):
+    tab = browser.new_page()
+    tab.goto(f"{(book / 'search.html').as_uri()}?q=leakage")
+    assert tab.locator("#search-results mark").first.inner_text().lower().startswith("leakage")
+    tab.locator("#search-results a").first.click()
+    assert tab.url.endswith(FIRST["leakage"])
+    tab.close()
+
+
+def test_nothing_found_says_what_to_do(tab):
+    tab.locator("main").get_by_role("searchbox").fill("<b>xylophone</b>")
+    assert "Nothing has every word of “<b>xylophone</b>”. Try" in tab.locator("#search-results").inner_text()
