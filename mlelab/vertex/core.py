@@ -325,7 +325,8 @@ def merge(resource: Message, patch: Message, mask: field_mask_pb2.FieldMask) -> 
 def check_etag(resource: Message, etag: str) -> None:
     """ABORTED where the client saw an older state of the resource."""
     if etag and etag != resource.etag:
-        raise CloudError("ABORTED", f"etag {etag!r} is out of date: {resource.name} has changed since it was read.")
+        raise CloudError("ABORTED", f"Specified {resource.DESCRIPTOR.name} `etag`: `{etag[:100]}` does not match server "
+                                    f"`etag`: `{resource.etag}`: {resource.name} has changed since it was read.")
 
 
 def update(call: Call, request: Any) -> Message:

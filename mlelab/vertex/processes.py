@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 GUARD = Path(__file__).with_name("guard.py")
+SHIMS = Path(__file__).with_name("shims")
 MEMORY = 8 * 2**30
 # All that a child inherits. Secrets in the server's environment stay there.
 INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "OMP_NUM_THREADS",
@@ -63,6 +64,12 @@ class Processes:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self.folder = folder
+        self._bin = folder / "bin"
+        self._bin.mkdir()
+        for name in ("pip", "pip3"):
+            script = self._bin / name
+            script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pip "$@"\n')
+            script.chmod(0o700)
         self._children: list[Child] = []
         self._lock = threading.Lock()
         self._count = 0
@@ -75,6 +82,19 @@ class Processes:
         path.mkdir()
         return path
 
+    def start_job(self, command: Sequence[str], folder: Path, environment: Mapping[str, str],
+                  paths: Sequence[Path] = ()) -> Child:
+        """As `start`, for training and pipeline steps: `pip` unpacks into the job's own site folder.
+
+        paths: folders that go on PYTHONPATH before it.
+        """
+        site = folder / "site"
+        python_path = [*map(str, paths), environment.get("PYTHONPATH", ""), str(site), str(SHIMS)]
+        path = [str(self._bin), os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
+        return self.start(command, folder, {
+            **environment, "MLELAB_SITE": str(site), "PYTHONPATH": os.pathsep.join(filter(None, python_path)),
+            "PATH": os.pathsep.join(path)})
+
     def start(self, command: Sequence[str], folder: Path, environment: Mapping[str, str], *, seconds: float = 0,
               memory: int = MEMORY, name: str = "log") -> Child:
         """Run `command` in `folder`, with `environment` on top of the few variables that are inherited.
@@ -82,8 +102,9 @@ class Processes:
         seconds, memory (bytes): limits; 0 is none. Output goes to `folder`/`name`.txt.
         """
         env = {key: os.environ[key] for key in INHERITED if key in os.environ}
-        env |= {"HOME": str(folder), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", **environment}
-        env["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), env.get("PATH", os.defpath)])
+        env |= {"HOME": str(folder), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1",
+                "PATH": os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]),
+                **environment}
         log = folder / f"{name}.txt"
         with open(log, "wb") as out:
             popen = subprocess.Popen(

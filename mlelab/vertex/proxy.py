@@ -34,14 +34,16 @@ class Proxy:
     def close(self) -> None:
         """Stop listening and cut every tunnel."""
 
-        def stop() -> None:
+        async def stop() -> None:
             self._server.close()
-            for task in asyncio.all_tasks(self._loop):
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
                 task.cancel()
-            self._loop.call_later(0.05, self._loop.stop)
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._loop.stop()
 
-        self._loop.call_soon_threadsafe(stop)
-        self._thread.join(2)
+        asyncio.run_coroutine_threadsafe(stop(), self._loop)
+        self._thread.join(5)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -56,7 +56,8 @@ def lookup(message: Any, path: str) -> Any:
         return lookup(message.struct_value, path) if message.WhichOneof("kind") == "struct_value" else MISSING
     if not isinstance(message, Message):
         raise invalid(f"Filter names a field inside {path!r}, which has none.")
-    descriptor = message.DESCRIPTOR.fields_by_name.get(_snake(head))
+    names = message.DESCRIPTOR.fields_by_name
+    descriptor = names.get(_snake(head)) or names.get(_snake(head) + "_")  # the SDK calls `type` `type_`
     if descriptor is None:
         raise invalid(f"{head!r} is not a field of {message.DESCRIPTOR.name}.")
     value = getattr(message, descriptor.name)

@@ -19,6 +19,7 @@ from .core import BEHAVIOURS, abandon_operations, project_number
 from .grpc_front import serve_grpc
 from .http_front import serve_http
 from .identity import Identity
+from .jobs import Jobs
 from .processes import Processes
 from .proxy import Proxy
 from .serving import Serving
@@ -80,6 +81,7 @@ class Cloud:
         self.storage = Storage(self.state / "storage", project_number(project))
         self.processes = Processes(self.state / "work")
         self.serving = Serving(self)
+        self.jobs = Jobs(self)
         self._https, https_port = serve_http(self, self.keys.certificate, self.keys.key)
         self._grpc, grpc_port = serve_grpc(self, self.keys.key.read_bytes(), self.keys.certificate.read_bytes())
         self.proxy = Proxy(grpc_port, https_port, port=port, offline=offline, upstream=upstream)
@@ -114,9 +116,7 @@ class Cloud:
         for server in (self._http, self._https):
             server.shutdown()
             server.server_close()
-        for service in SERVICES:
-            if hasattr(service, "suspend"):
-                service.suspend(self)
+        self.jobs.close()
         self.serving.close()
         self.processes.close()
         self.store.close()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import random
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -33,6 +33,7 @@ class Store:
     def __init__(self, path: Path | str) -> None:
         self._lock = threading.RLock()
         self._depth = 0
+        self._etag = 0
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.executescript("""
             PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=5000;
@@ -78,10 +79,10 @@ class Store:
     def put(self, message: Message, name: str | None = None) -> None:
         """Insert or replace, with a new etag where the message has one."""
         name = name or message.name
-        if "etag" in message.DESCRIPTOR.fields_by_name:
-            message.etag = ""
-            message.etag = hashlib.sha256(message.SerializeToString(deterministic=True)).hexdigest()[:16]
         with self._lock:
+            if "etag" in message.DESCRIPTOR.fields_by_name:  # digits that grow, which the SDK compares
+                self._etag = max(time.time_ns() // 1000, self._etag + 1)
+                message.etag = str(self._etag)
             self._db.execute(
                 "INSERT INTO resources (name, collection, data) VALUES (?, ?, ?) "
                 "ON CONFLICT (name) DO UPDATE SET data = excluded.data",

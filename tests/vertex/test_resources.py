@@ -93,7 +93,7 @@ def test_update_and_stale_etag(sdk, transport):
     now = client.get_endpoint(name=made.resource_name)
     assert (now.display_name, now.description, dict(now.labels)) == ("after", "kept", {"a": "b"})
     assert now.etag != stale
-    with pytest.raises(exceptions.Conflict, match="out of date"):
+    with pytest.raises(exceptions.Conflict, match="does not match server"):
         client.update_endpoint(endpoint={"name": made.resource_name, "display_name": "x", "etag": stale},
                                update_mask={"paths": ["display_name"]})
     with pytest.raises(exceptions.BadRequest, match="nonsense"):

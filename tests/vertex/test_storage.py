@@ -121,7 +121,7 @@ def test_copy_rename_compose_batch(bucket):
     assert {b.name for b in bucket.list_blobs()} == {"two", "three"}
     bucket.blob("all").compose([bucket.blob("two"), bucket.blob("three")])
     assert bucket.blob("all").download_as_text() == "11"
-    with client.batch():
+    with bucket.client.batch():
         for name in ("two", "three"):
             bucket.blob(name).delete()
     assert {b.name for b in bucket.list_blobs()} == {"all"}
