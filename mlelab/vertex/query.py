@@ -192,8 +192,11 @@ class _Parser:
         kind, text = self.take()
         if kind not in ("string", "word"):
             raise invalid(f"Filter has no value after {path!r} {op}.")
-        text = _unquote(text) if kind == "string" else text
-        return lambda m: _compare(lookup(m, path), op, text)
+        texts = [_unquote(text) if kind == "string" else text]
+        while op == ":" and self.peek() == ("punct", ","):  # parent_contexts:"a","b"
+            self.take()
+            texts.append(_unquote(self.take()[1]))
+        return lambda m: any(_compare(lookup(m, path), op, text) for text in texts)
 
     def function(self, name: str) -> Predicate:
         if name not in self.functions:

@@ -22,6 +22,7 @@ from .identity import Identity
 from .jobs import Jobs
 from .processes import Processes
 from .proxy import Proxy
+from .scheduler import Clock, Scheduler
 from .serving import Serving
 from .storage import Storage
 from .store import Store
@@ -82,6 +83,8 @@ class Cloud:
         self.processes = Processes(self.state / "work")
         self.serving = Serving(self)
         self.jobs = Jobs(self)
+        self.clock = Clock()
+        self.scheduler = Scheduler(self)
         self._https, https_port = serve_http(self, self.keys.certificate, self.keys.key)
         self._grpc, grpc_port = serve_grpc(self, self.keys.key.read_bytes(), self.keys.certificate.read_bytes())
         self.proxy = Proxy(grpc_port, https_port, port=port, offline=offline, upstream=upstream)
@@ -89,6 +92,7 @@ class Cloud:
         for service in SERVICES:
             if hasattr(service, "resume"):
                 service.resume(self)
+        self.scheduler.start()
         info = {"pid": os.getpid(), "port": self.proxy.port, "environment": self.environment()}
         (self.state / "server.new").write_text(json.dumps(info))
         (self.state / "server.new").replace(self.state / "server.json")
@@ -116,6 +120,7 @@ class Cloud:
         for server in (self._http, self._https):
             server.shutdown()
             server.server_close()
+        self.scheduler.close()
         self.jobs.close()
         self.serving.close()
         self.processes.close()

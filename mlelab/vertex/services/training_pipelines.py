@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,9 @@ from ..errors import CloudError, invalid, precondition
 from ..jobs import ENDED, Cancelled, check_pools, fail_interrupted
 from ..optimize import check_study
 from ..store import new_id
+from ..tables import read_tables
 from . import custom_jobs, tuning_jobs
+from .datasets import sources
 from .models import add_version
 
 if TYPE_CHECKING:
@@ -63,10 +64,7 @@ def split_table(cloud: Cloud, pipeline: Any) -> dict[str, str]:
     if not config.dataset_id:
         return {}
     dataset = cloud.store.get(pb.Dataset, f"{pipeline.name.split('/trainingPipelines/')[0]}/datasets/{config.dataset_id}")
-    source = json_format.MessageToDict(dataset.metadata).get("inputConfig", {}).get("gcsSource", {}).get("uri", [])
-    if not source:
-        raise precondition("This local stand-in trains on tabular datasets from Cloud Storage only.")
-    table = pd.concat([pd.read_csv(io.BytesIO(cloud.storage.read(uri))) for uri in source], ignore_index=True)
+    table = read_tables(cloud, sources(dataset))
     parts = ("training", "validation", "test")
     kind = config.WhichOneof("split") or "fraction_split"
     split = getattr(config, kind)
