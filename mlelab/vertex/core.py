@@ -144,6 +144,8 @@ def check_required(message: Message, path: str = "", depth: int = 0, deep: bool 
     if depth > 20:
         raise invalid(f"{path} is nested too deeply.")
     required = documented(message.DESCRIPTOR, "Required")
+    if depth:
+        required -= {"parent"}  # the requests inside a batch may leave it to the batch
     for field in message.DESCRIPTOR.fields if required else ():
         if field.name in required and not field.is_repeated and field.type in (field.TYPE_STRING, field.TYPE_MESSAGE):
             if not (message.HasField(field.name) if field.has_presence else getattr(message, field.name)):

@@ -16,6 +16,7 @@ from typing import Any
 
 from . import services
 from .core import BEHAVIOURS, abandon_operations, project_number
+from .feature_values import FeatureValues
 from .grpc_front import serve_grpc
 from .http_front import serve_http
 from .identity import Identity
@@ -80,6 +81,7 @@ class Cloud:
         self.keys = make_keys(self.state / "keys", project, f"http://127.0.0.1:{self.http_port}/token")
         self.identity = Identity(self.keys)
         self.storage = Storage(self.state / "storage", project_number(project))
+        self.feature_values = FeatureValues(self.state / "feature_values.db")
         self.processes = Processes(self.state / "work")
         self.serving = Serving(self)
         self.jobs = Jobs(self)
@@ -126,6 +128,7 @@ class Cloud:
         self.processes.close()
         self.store.close()
         self.storage.close()
+        self.feature_values.close()
         (self.state / "server.json").unlink(missing_ok=True)
         self._lock.close()
         if self._temporary:
