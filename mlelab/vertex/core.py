@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from google.longrunning import operations_pb2
-from google.protobuf import empty_pb2, field_mask_pb2, timestamp_pb2
+from google.protobuf import empty_pb2, field_mask_pb2, struct_pb2, timestamp_pb2
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
@@ -285,16 +285,28 @@ def masked(message: Message, mask: field_mask_pb2.FieldMask) -> Message:
     if "*" in mask.paths:
         return message
     copy = type(message)()
-    mask.MergeMessage(message, copy)
+    plain = [path for path in mask.paths if not _in_struct(path, message.DESCRIPTOR)]
+    field_mask_pb2.FieldMask(paths=plain).MergeMessage(message, copy)
+    for path in set(mask.paths) - set(plain):  # a key of a free-form field: pipeline_spec.pipeline_info
+        field, key = path.split(".", 1)
+        camel = re.sub(r"_([a-z])", lambda m: m.group(1).upper(), key)
+        for found in {key, camel} & set(getattr(message, field).fields):
+            getattr(copy, field).fields[found].CopyFrom(getattr(message, field).fields[found])
     if "name" in message.DESCRIPTOR.fields_by_name:
         copy.name = message.name
     return copy
 
 
+def _in_struct(path: str, descriptor: Any) -> bool:
+    """True for a path that goes on inside a field of type Struct."""
+    field = descriptor.fields_by_name.get(path.split(".")[0])
+    return "." in path and field is not None and field.message_type is struct_pb2.Struct.DESCRIPTOR
+
+
 def check_mask(mask: field_mask_pb2.FieldMask, message: Message) -> None:
     """INVALID_ARGUMENT for a path that the message does not have."""
     for path in mask.paths:
-        if path == "*":
+        if path == "*" or _in_struct(path, message.DESCRIPTOR):
             continue
         descriptor = message.DESCRIPTOR
         for part in path.split("."):
@@ -317,6 +329,8 @@ def merge(resource: Message, patch: Message, mask: field_mask_pb2.FieldMask) -> 
         paths = [field.name for field in resource.DESCRIPTOR.fields]
     kept = documented(resource.DESCRIPTOR, "Output only") | {"name", "create_time", "update_time", "etag"}
     paths = [path for path in paths if path.split(".")[0] not in kept]
+    if inside := [path for path in paths if _in_struct(path, resource.DESCRIPTOR)]:
+        raise invalid(f"{inside[0]!r} in the field mask reaches into a free-form field: name the whole field.")
     for path in paths:
         if path in mask.paths and path in documented(resource.DESCRIPTOR, "Immutable"):
             if getattr(resource, path) != getattr(patch, path):

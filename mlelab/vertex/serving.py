@@ -92,7 +92,7 @@ class Replica:
         try:
             answer = self._pool.request("POST", self.predict_route, body=body, timeout=PREDICT_SECONDS,
                                         headers={"Content-Type": content_type or "application/json"})
-        except urllib3.exceptions.TimeoutError:
+        except (urllib3.exceptions.ReadTimeoutError, TimeoutError):
             raise CloudError("DEADLINE_EXCEEDED", f"The model did not answer within {PREDICT_SECONDS:.0f} s.") from None
         except urllib3.exceptions.HTTPError:
             raise CloudError("UNAVAILABLE", "Model server connection error: the model's process ended. "

@@ -11,10 +11,14 @@ os.environ.update(OMP_NUM_THREADS="1", TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDN
 import joblib
 import pytest
 from google.cloud import aiplatform, storage
+from google.cloud.aiplatform import jobs, pipeline_jobs, training_jobs
 from sklearn.linear_model import LinearRegression
 
 from mlelab import vertex
 from mlelab.vertex.server import Cloud
+
+for module in (jobs, pipeline_jobs, training_jobs):
+    module._JOB_WAIT_TIME = 0.2  # the SDK asks every five seconds how a job is doing
 
 LOCATION = "us-central1"
 SKLEARN = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-5:latest"
@@ -49,6 +53,12 @@ def grpc_sdk(cloud: Cloud) -> Iterator[str]:
     storage.Client(project=name).create_bucket(name, location=LOCATION)
     yield name
     aiplatform.initializer.global_config.__init__()
+
+
+@pytest.fixture
+def gcs(cloud: Cloud, grpc_sdk: str) -> storage.Bucket:
+    """The staging bucket of this test."""
+    return storage.Client().bucket(grpc_sdk)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from ..core import (
 from ..errors import invalid, not_found, precondition
 from ..store import Store, new_id
 
-generic("ModelService", "ListModels", "GetModelEvaluation", "ListModelEvaluations", "GetModelEvaluationSlice",
+generic("ModelService", "ListModels", "GetModelEvaluation", "GetModelEvaluationSlice",
         "ListModelEvaluationSlices")
 
 ALIAS = re.compile(r"[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]")
@@ -182,6 +182,8 @@ def delete_model(call: Call, request: Any) -> Message:
         version = find_version(call.store, request.name.partition("@")[0])
         if where := endpoints_with(call.store, version, any_version=True):
             raise precondition(f"{version.name} is deployed to {where[0]}: undeploy it before deleting it.")
+        for one in versions(call.store, version.name):
+            call.store.delete(f"{version.name}@{one.version_id}")  # its evaluations
         call.store.delete(version.name)
     return finished(call, empty_pb2.Empty())
 
@@ -203,14 +205,25 @@ def delete_model_version(call: Call, request: Any) -> Message:
     return finished(call, empty_pb2.Empty())
 
 
+def _evaluations_of(call: Call, parent: str) -> str:
+    """The collection of a version's evaluations."""
+    version = find_version(call.store, parent)
+    return f"{version.name}@{version.version_id}/evaluations"
+
+
+@implements("ModelService.ListModelEvaluations")
+def list_model_evaluations(call: Call, request: Any) -> Message:
+    """List the evaluations of one version."""
+    return list_(call, request, items=call.store.list(pb.ModelEvaluation, _evaluations_of(call, request.parent)))
+
+
 @implements("ModelService.ImportModelEvaluation")
 def import_model_evaluation(call: Call, request: Any) -> Message:
-    """Attach metrics that were computed elsewhere."""
-    check_parent(call, request.parent.partition("@")[0])
+    """Attach metrics that were computed elsewhere to one version."""
     evaluation = pb.ModelEvaluation()
     evaluation.CopyFrom(request.model_evaluation)
     clean(evaluation)
-    evaluation.name = f"{request.parent.partition('@')[0]}/evaluations/{new_id()}"
+    evaluation.name = f"{_evaluations_of(call, request.parent)}/{new_id()}"
     stamp(evaluation, "create_time")
     call.store.insert(evaluation)
     return evaluation
