@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from google.longrunning import operations_pb2
-from google.protobuf import empty_pb2, field_mask_pb2, struct_pb2, timestamp_pb2
+from google.protobuf import empty_pb2, field_mask_pb2, json_format, struct_pb2, timestamp_pb2
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
@@ -88,6 +88,8 @@ def dispatch(cloud: Cloud, method: Method, request: Message) -> Message | Iterat
         check_names(method, inner)
         partial = re.search(r"\.(Update|Mutate)", method.name)  # carries what changes, not a whole resource
         check_required(inner, deep=not partial)
+        if not re.search(r"\.(Get|List|Read|Fetch|\w*Predict)", method.name):
+            check_values(inner)
         return behaviour(Call(cloud, method, inner, request), inner)
     except CloudError:
         raise
@@ -134,6 +136,15 @@ def documented(descriptor: Any, word: str) -> frozenset[str]:
     found = re.findall(r"^    {4,8}(\w+) \([^\n]*\):\n\s+((?:(?:Required|Optional|Immutable|Output only|Input only)\.\s+)+)",
                        cls.__doc__ or "", re.MULTILINE) if cls else []
     return frozenset(name for name, words in found if word + "." in words)
+
+
+def check_values(request: Message) -> None:
+    """INVALID_ARGUMENT for what JSON cannot say (a time outside its range, NaN in free-form data): once stored, it could
+    never be read over REST again."""
+    try:
+        json_format.MessageToJson(request, indent=None)
+    except (json_format.Error, ValueError, TypeError) as error:
+        raise invalid(f"The request holds a value that JSON cannot express: {str(error)[:300]}") from None
 
 
 def check_required(message: Message, path: str = "", depth: int = 0, deep: bool = True) -> None:
@@ -366,8 +377,8 @@ def update(call: Call, request: Any) -> Message:
     return finished(call, resource) if call.method.returns_operation else resource
 
 
-def delete(call: Call, request: Any) -> Message:
-    """Remove one resource and what lies beneath it; without `force`, only where nothing does."""
+def delete(call: Call, request: Any, force: bool = False) -> Message:
+    """Remove one resource and what lies beneath it; without `force`, here or in the request, only where nothing does."""
     with call.store:
         resource = call.store.find(resource_class(call.method), request.name)
         if resource is None:
@@ -376,7 +387,7 @@ def delete(call: Call, request: Any) -> Message:
         else:
             check_etag(resource, getattr(request, "etag", ""))
             beneath = call.store.beneath(request.name)
-            if "force" in request.DESCRIPTOR.fields_by_name and not request.force and beneath:
+            if "force" in request.DESCRIPTOR.fields_by_name and not (force or request.force) and beneath:
                 raise precondition(f"{request.name} still holds {beneath[0]}: delete that first, or use force.")
             call.store.delete(request.name)
     return finished(call, empty_pb2.Empty()) if call.method.returns_operation else empty_pb2.Empty()

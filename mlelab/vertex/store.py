@@ -76,11 +76,11 @@ class Store:
             raise not_found(name)
         return found
 
-    def put(self, message: Message, name: str | None = None) -> None:
-        """Insert or replace, with a new etag where the message has one."""
+    def put(self, message: Message, name: str | None = None, new_etag: bool = True) -> None:
+        """Insert or replace, with a new etag where the message has one and `new_etag` is true."""
         name = name or message.name
         with self._lock:
-            if "etag" in message.DESCRIPTOR.fields_by_name:  # digits that grow, which the SDK compares
+            if new_etag and "etag" in message.DESCRIPTOR.fields_by_name:  # digits that grow, which the SDK compares
                 self._etag = max(time.time_ns() // 1000, self._etag + 1)
                 message.etag = str(self._etag)
             self._db.execute(

@@ -38,7 +38,7 @@ def test_classification_metrics_and_models(sdk):
     run = aiplatform.ExperimentRun("run", "exp")
     assert run.get_classification_metrics()[0]["matrix"] == [[8, 1], [2, 4]]
     run.delete()
-    with pytest.raises(ValueError, match="not"):
+    with pytest.raises(exceptions.NotFound):
         aiplatform.ExperimentRun("run", "exp")
 
 

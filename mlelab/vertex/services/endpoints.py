@@ -230,9 +230,12 @@ def _log(call: Call, endpoint: Any, deployed: Any, body: bytes, answer: bytes) -
 @implements("PredictionService.Predict")
 def predict(call: Call, request: Any) -> Message:
     """Ask a deployed model for predictions."""
-    body: dict[str, Any] = {"instances": [json_format.MessageToDict(instance) for instance in request.instances]}
-    if request.HasField("parameters"):
-        body["parameters"] = json_format.MessageToDict(request.parameters)
+    try:
+        body: dict[str, Any] = {"instances": [json_format.MessageToDict(instance) for instance in request.instances]}
+        if request.HasField("parameters"):
+            body["parameters"] = json_format.MessageToDict(request.parameters)
+    except (json_format.Error, ValueError) as error:
+        raise invalid(f"instances cannot be written as JSON: {error}") from None
     deployed, answer, _ = _ask(call, request, json.dumps(body).encode())
     response = pb.PredictResponse(deployed_model_id=deployed.id, model=deployed.model,
                                   model_version_id=deployed.model_version_id, model_display_name=deployed.display_name)

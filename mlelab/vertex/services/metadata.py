@@ -12,14 +12,14 @@ from typing import Any
 from google.protobuf.message import Message
 
 from ..catalog import pb
-from ..core import Call, finished, generic, implements, list_, new_resource, now, stamp
+from ..core import Call, delete, finished, generic, implements, list_, new_resource, now, stamp
 from ..errors import invalid, not_found
 from ..query import parse_filter
 from ..store import Store
 
 generic("MetadataService", "GetMetadataStore", "ListMetadataStores", "CreateMetadataSchema", "GetMetadataSchema",
         "ListMetadataSchemas", "GetArtifact", "GetExecution", "GetContext", "UpdateArtifact", "UpdateExecution",
-        "UpdateContext", "DeleteArtifact", "DeleteExecution", "DeleteContext", "DeleteMetadataStore")
+        "UpdateContext", "DeleteMetadataStore")
 
 
 def ensure_store(store: Store, location: str) -> str:
@@ -49,6 +49,12 @@ def create_node(call: Call, request: Any) -> Message:
     node = new_resource(call, request)
     call.store.insert(node)
     return node
+
+
+@implements("MetadataService.DeleteArtifact", "MetadataService.DeleteExecution", "MetadataService.DeleteContext")
+def delete_node(call: Call, request: Any) -> Message:
+    """Delete an artifact, an execution or a context; what it is linked to stays."""
+    return delete(call, request, force=True)
 
 
 def members(store: Store, context: str) -> tuple[set[str], set[str]]:
@@ -98,7 +104,7 @@ def add_artifacts_and_executions(call: Call, request: Any) -> Message:
 
 
 def set_parent(store: Store, parent: str, child: str) -> None:
-    """Make one context the parent of another. INVALID_ARGUMENT for a circle."""
+    """Make one context the parent of another, which leaves both etags alone. INVALID_ARGUMENT for a circle."""
     above, todo = set(), [parent]
     while todo:
         one = todo.pop()
@@ -106,9 +112,10 @@ def set_parent(store: Store, parent: str, child: str) -> None:
         todo += [p for p in store.get(pb.Context, one).parent_contexts if p not in above]
     if child in above:
         raise invalid(f"{child} would become its own ancestor.")
-    with store.edit(pb.Context, child) as context:
-        if parent not in context.parent_contexts:
-            context.parent_contexts.append(parent)
+    context = store.get(pb.Context, child)
+    if parent not in context.parent_contexts:
+        context.parent_contexts.append(parent)
+        store.put(context, new_etag=False)
 
 
 @implements("MetadataService.AddContextChildren")
@@ -126,9 +133,10 @@ def remove_children(call: Call, request: Any) -> Message:
     with call.store:
         call.store.get(pb.Context, request.context)
         for child in request.child_contexts:
-            with call.store.edit(pb.Context, child) as context:
-                if request.context in context.parent_contexts:
-                    context.parent_contexts.remove(request.context)
+            context = call.store.get(pb.Context, child)
+            if request.context in context.parent_contexts:
+                context.parent_contexts.remove(request.context)
+                call.store.put(context, new_etag=False)
     return pb.RemoveContextChildrenResponse()
 
 

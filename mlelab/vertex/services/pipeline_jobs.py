@@ -81,7 +81,8 @@ class _Lineage:
         name, run_id = spec.get("pipelineInfo", {}).get("name", "pipeline"), job.name.rsplit("/", 1)[1]
         self.pipeline = get_or_create(store, self._context(name, "system.Pipeline"))
         self.run = get_or_create(store, self._context(run_id, "system.PipelineRun"))
-        set_parent(store, self.pipeline.name, self.run.name)
+        with store:
+            set_parent(store, self.pipeline.name, self.run.name)
         self._execution = get_or_create(store, self._new_execution(
             run_id, "system.Run", run_id, {f"input:{k}": v for k, v in parameters.items()}))
         for context in (self.pipeline, self.run):
