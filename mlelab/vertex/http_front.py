@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("mlelab.vertex")
 
 MAX_BODY = 32 * 2**20
-MAX_UPLOAD = 2**30
+TOKEN_PATHS = ("/token", "/oauth2/v4/token")  # ours, and the one that TensorFlow's file system has built in
 _OURS = re.compile(r"(127\.0\.0\.1|localhost|(.+\.)?googleapis\.com|(.+\.)?vertexai\.goog)(:\d+)?", re.IGNORECASE)
 
 
@@ -179,7 +179,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if not _OURS.fullmatch(host) or self.headers.get("Origin"):
                 self.close_connection = True
                 raise CloudError("PERMISSION_DENIED", "This server answers SDK clients on this machine only.")
-            if url.path == "/token":
+            if url.path in TOKEN_PATHS:
                 self.send(200, json.dumps(self.cloud.identity.token(self.body(65536))).encode())
                 return
             self.cloud.identity.check(self.headers.get("Authorization", ""))

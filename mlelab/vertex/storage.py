@@ -249,6 +249,8 @@ class Storage:
     def _route(self, http: Any, verb: str, path: str, query: dict[str, str]) -> tuple[int | None, Any]:
         if path.startswith("/batch/"):
             return self._batch(http)
+        if iam := re.fullmatch(r"/storage/v1/b/([^/]+)/iam", path):
+            return self._iam(verb, urllib.parse.unquote(iam.group(1)), self._json(http))
         path = re.sub(r"^/resumable(?=/upload/)", "", path)
         match = re.fullmatch(r"/(?:(upload|download)/)?storage/v1(?:/b(?:/([^/]+)(?:/o(?:/(.+))?)?)?)?(/?)", path)
         if match is None:
@@ -318,6 +320,16 @@ class Storage:
             elif verb != "GET":
                 raise CloudError("UNIMPLEMENTED", f"storage {verb} on a bucket is not implemented.")
         return 200, bucket
+
+    def _iam(self, verb: str, name: str, body: dict[str, Any]) -> tuple[int, Any]:
+        """A bucket's access policy: kept, not enforced, for there is one user only."""
+        with self._transaction():
+            bucket = self._bucket(name)
+            policy = bucket.get("_iam", {"version": 1, "bindings": []})
+            if verb == "PUT":
+                policy = {**body, "etag": secrets.token_hex(4)}
+                self._db.execute("UPDATE buckets SET data = ? WHERE name = ?", (json.dumps({**bucket, "_iam": policy}), name))
+        return 200, {"kind": "storage#policy", "etag": "0", **policy}
 
     def _list(self, bucket: str, query: dict[str, str]) -> dict[str, Any]:
         self._bucket(bucket)

@@ -161,7 +161,14 @@ def test_pandas_reads_and_writes_gs(bucket):
 
 def test_unknown_calls_say_so(cloud, bucket):
     with pytest.raises((exceptions.MethodNotImplemented, exceptions.GoogleAPICallError), match="not implemented"):
-        bucket.get_iam_policy(retry=None)
+        list(bucket.list_notifications(retry=None))
+
+
+def test_an_access_policy_is_kept(bucket):
+    policy = bucket.get_iam_policy()
+    policy.bindings.append({"role": "roles/storage.objectViewer", "members": {"allUsers"}})
+    bucket.set_iam_policy(policy)
+    assert bucket.get_iam_policy().bindings[0]["role"] == "roles/storage.objectViewer"
 
 
 def test_malformed_requests_do_not_break_the_connection(cloud, bucket):

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2
 
 from ..catalog import pb, types
-from ..core import Call, delete, generic, implements, new_resource, now, stamp
+from ..core import Call, delete, generic, implements, new_resource, now, project_number, stamp
 from ..errors import CloudError, invalid, precondition
 from ..jobs import fail_interrupted
 from ..pipelines import Outputs, Run, Task, root_parameters
@@ -21,7 +21,7 @@ from .metadata import add_event, add_members, ensure_store, get_or_create, set_p
 if TYPE_CHECKING:
     from ..server import Cloud
 
-generic("PipelineService", "GetPipelineJob", "ListPipelineJobs")
+generic("PipelineService", "ListPipelineJobs")
 
 
 def resume(cloud: Cloud) -> None:
@@ -44,6 +44,8 @@ def submit(cloud: Cloud, job: Any) -> None:
     job.state = types().PipelineState.PIPELINE_STATE_PENDING
     if not job.display_name:
         job.display_name = spec.get("pipelineInfo", {}).get("name", job.name.rsplit("/", 1)[1])
+    job.service_account = job.service_account or \
+        f"{project_number(job.name.split('/')[1])}-compute@developer.gserviceaccount.com"
     job.job_detail.pipeline_context.CopyFrom(lineage.pipeline)
     job.job_detail.pipeline_run_context.CopyFrom(lineage.run)
     cloud.store.insert(job)
@@ -179,6 +181,15 @@ def create_pipeline_job(call: Call, request: Any) -> Message:
         raise CloudError("ALREADY_EXISTS", f"{job.name} already exists.")
     submit(call.cloud, job)
     return call.store.get(pb.PipelineJob, job.name)
+
+
+@implements("PipelineService.GetPipelineJob")
+def get_pipeline_job(call: Call, request: Any) -> Message:
+    """Read one pipeline job, with its run context as it is now: an experiment may have become its parent."""
+    job = call.store.get(pb.PipelineJob, request.name)
+    if context := call.store.find(pb.Context, job.job_detail.pipeline_run_context.name):
+        job.job_detail.pipeline_run_context.CopyFrom(context)
+    return job
 
 
 @implements("PipelineService.CancelPipelineJob")
