@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import socket
 import threading
 from urllib.parse import urlsplit
 
@@ -65,7 +66,8 @@ class Proxy:
             else:
                 to = await self._elsewhere(host, int(port))
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await asyncio.gather(self._pump(reader, to[1]), self._pump(to[0], writer))
+            _acknowledge_at_once(writer)
+            await asyncio.gather(self._pump(reader, to[1], writer), self._pump(to[0], writer))
         except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError) as error:
             with contextlib.suppress(OSError):
                 writer.write(f"HTTP/1.1 502 {str(error)[:200]!r}\r\nConnection: close\r\n\r\n".encode())
@@ -97,12 +99,23 @@ class Proxy:
         finally:
             self.leases -= 1
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
+                    source: asyncio.StreamWriter | None = None) -> None:
         try:
             while data := await reader.read(65536):
+                if source:
+                    _acknowledge_at_once(source)
                 writer.write(data)
                 await writer.drain()
             if writer.can_write_eof():
                 writer.write_eof()
         except OSError:
             writer.close()
+
+
+def _acknowledge_at_once(writer: asyncio.StreamWriter) -> None:
+    """Spare each request of a client behind a proxy 40 ms: urllib3 leaves Nagle's algorithm on there, and so holds a
+    request's body back until its head is acknowledged. The kernel forgets this after a while."""
+    if hasattr(socket, "TCP_QUICKACK"):
+        with contextlib.suppress(OSError):
+            writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
