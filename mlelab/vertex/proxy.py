@@ -14,6 +14,7 @@ import threading
 from urllib.parse import urlsplit
 
 GOOGLE = re.compile(r"(.+\.)?(googleapis\.com|vertexai\.goog)", re.IGNORECASE)
+HELLO_SECONDS = 60  # a notebook's process may be busy for long
 LEASE = "lease.mlelab.invalid"
 
 
@@ -47,7 +48,9 @@ class Proxy:
         self._thread.join(5)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answered = False
         try:
+            _acknowledge_at_once(writer)
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
             verb, target, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
             host, _, port = target.rpartition(":")
@@ -58,17 +61,22 @@ class Proxy:
                 return
             if GOOGLE.fullmatch(host):
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                record = await asyncio.wait_for(reader.readexactly(5), 10)
-                hello = record + await asyncio.wait_for(reader.readexactly(int.from_bytes(record[3:])), 10)
+                answered = True
+                _acknowledge_at_once(writer)
+                record = await asyncio.wait_for(reader.readexactly(5), HELLO_SECONDS)
+                hello = record + await asyncio.wait_for(reader.readexactly(int.from_bytes(record[3:])), HELLO_SECONDS)
                 speaks_grpc = b"\x02h2" in hello and b"\x08http/1.1" not in hello
                 to = await asyncio.open_connection("127.0.0.1", self._grpc_port if speaks_grpc else self._http_port)
                 to[1].write(hello)
             else:
                 to = await self._elsewhere(host, int(port))
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                answered = True
             _acknowledge_at_once(writer)
             await asyncio.gather(self._pump(reader, to[1], writer), self._pump(to[0], writer))
         except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError) as error:
+            if answered:
+                return  # inside a tunnel nothing but the peer's bytes may stand
             with contextlib.suppress(OSError):
                 writer.write(f"HTTP/1.1 502 {str(error)[:200]!r}\r\nConnection: close\r\n\r\n".encode())
         except asyncio.CancelledError:

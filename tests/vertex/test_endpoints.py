@@ -81,7 +81,7 @@ def test_predict_in_every_way(cloud, grpc_sdk, artifact):
     assert asyncio.run(shared.predict_async([[2.0]])).predictions == pytest.approx([8.0])
     rest = aiplatform_v1.PredictionServiceClient(
         transport="rest", client_options={"api_endpoint": "us-central1-aiplatform.googleapis.com"})
-    assert rest.predict(endpoint=shared.resource_name, instances=[[2.0]]).predictions == pytest.approx([8.0])
+    assert list(rest.predict(endpoint=shared.resource_name, instances=[[2.0]]).predictions) == pytest.approx([8.0])
     with pytest.raises(exceptions.BadRequest):
         rest.predict(endpoint=shared.resource_name, instances=[["text"]])
     answer = endpoint.predict([[2.0]])
