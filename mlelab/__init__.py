@@ -1,0 +1,34 @@
+"""What the labs of the course import: data, checks, figures, the running case."""
+
+import platform
+import sys
+from importlib.metadata import version
+
+__version__ = version("mlelab")
+
+
+class StartError(RuntimeError):
+    """Why a lab cannot start, in one sentence that says what to do. A notebook shows no traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+def start(area: str):
+    """Open a lab: say in one line what was found here, and return the lab's checks.
+
+    `area` is the lab's folder name, such as "01_lifecycle". Every lab's first cell calls this. Raises StartError.
+    """
+    try:
+        from mlelab import data
+        from mlelab.check import open_lab
+
+        check = open_lab(area)
+    except ModuleNotFoundError as missing:
+        raise StartError(f"The lab needs the package {missing.name}, which is not installed here: run `make lab` in a "
+                         "clone, or run the `%pip install` line of this cell alone, then restart the kernel.") from None
+    except ValueError as unknown:
+        raise StartError(str(unknown)) from None
+    place, python = "Colab" if "google.colab" in sys.modules else "Jupyter", platform.python_version()
+    print(f"Lab {area} is ready: mlelab {__version__}, Python {python}, {place}, data {data.where()}.")
+    return check

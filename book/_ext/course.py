@@ -1,0 +1,371 @@
+"""The book as a Sphinx extension: links made from the one repository setting, the course's own directives and roles,
+math as MathML, and the stock theme made light, quiet and accessible.
+
+  {lab} 01_lifecycle    the box that opens a chapter's lab
+  {quiz} 01_lifecycle   the questions of book/quiz/01_lifecycle.yml (course_quiz.py)
+  {chapters}            the map of the chapters, from book/chapters.yml
+  {misconceptions}      every code of mlelab.check.misconceptions;  {misconception}`M01` links to one
+  {gcp-names}           the product names of book/reference/gcp-names.yml;  {gcp}`vertex-ai` writes both names
+  {rows}`flights`       the number of rows of a dataset
+
+Whatever is not found is a warning, and the book is built with warnings as errors.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+import yaml
+from docutils import nodes
+from docutils.utils.math import MathError
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx import addnodes
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+from sphinx.util.math import get_node_equation_number
+
+from mlelab.check.misconceptions import MISCONCEPTIONS
+
+logger = logging.getLogger(__name__)
+
+
+# Settings that are not written twice
+
+
+def project(root: Path) -> dict:
+    """The [project] table of pyproject.toml."""
+    return tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def repository(root: Path) -> str:
+    """The address of the repository, from the one place where it stands."""
+    return project(root)["urls"]["Repository"]
+
+
+def configure(app, config) -> None:
+    root = Path(app.srcdir)
+    config.html_theme_options.update(repository_url=repository(root), repository_branch="main", path_to_docs="")
+    # The cache of executed pages looks at code alone: give each state of packages, data and mlelab a cache of its own.
+    state = hashlib.sha256()
+    sources = [root / "requirements.txt", root / "datasets" / "MANIFEST.json", *sorted((root / "mlelab").rglob("*.py"))]
+    for path in sources:
+        state.update(path.read_bytes())
+    config.nb_execution_cache_path = str(root / "_build" / ".jupyter_cache" / state.hexdigest()[:12])
+
+
+# Nodes
+
+
+class element(nodes.General, nodes.Element):  # noqa: N801, docutils names nodes so
+    """Any HTML element, `element(tag="details", html={"data-quiz": "01_lifecycle"})`; elsewhere its children."""
+
+
+def visit_element(translator, node) -> None:
+    translator.body.append(translator.starttag(node, node["tag"], "", **node.get("html", {})))
+
+
+def depart_element(translator, node) -> None:
+    translator.body.append(f"</{node['tag']}>\n")
+
+
+def skip(translator, node) -> None:
+    """Other builders show an element's children."""
+
+
+def link(text: str, url: str, *classes: str) -> nodes.reference:
+    return nodes.reference("", text, refuri=url, internal=not url.startswith("https://"), classes=list(classes))
+
+
+def to_label(label: str, *content: nodes.Node) -> addnodes.pending_xref:
+    """A link to a label anywhere in the book, with the title of its section unless there is content.
+
+    A label that does not exist is a warning.
+    """
+    return addnodes.pending_xref("", nodes.inline("", "", *content), refdomain="std", reftype="ref", reftarget=label,
+                                 refexplicit=bool(content), refwarn=True)
+
+
+class CourseDirective(SphinxDirective):
+    """A directive that reads files of the repository."""
+
+    @property
+    def root(self) -> Path:
+        return Path(self.env.srcdir)
+
+    def file(self, *parts: str) -> Path:
+        """A file of the repository; the page is built anew when it changes."""
+        path = self.root.joinpath(*parts)
+        self.env.note_dependency(str(path))
+        return path
+
+    def warn(self, message: str) -> list[nodes.Node]:
+        logger.warning(message, location=self.get_location())
+        return []
+
+    def label(self, node: nodes.Element, label: str, title: str) -> None:
+        """Let {ref} and `to_label` find this node."""
+        node["ids"].append(label)
+        self.env.get_domain("std").note_hyperlink_target(label, self.env.docname, label, title)
+
+    def prose(self, text: str, *, inline: bool = False) -> list[nodes.Node]:
+        """The nodes of a piece of MyST Markdown; `inline` leaves out the paragraph around a single one."""
+        parent = nodes.Element()
+        self.state.nested_parse(text.splitlines(), self.content_offset, parent)
+        if inline and len(parent.children) == 1 and isinstance(parent[0], nodes.paragraph):
+            return parent[0].children
+        return parent.children
+
+
+# Labs
+
+
+class LabDirective(CourseDirective):
+    """The box that opens the lab of a chapter."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        area = self.arguments[0]
+        if not (self.root / "labs" / area / "lab.ipynb").exists():
+            return self.warn(f"there is no labs/{area}/lab.ipynb for this {{lab}}: make it with `make labs`")
+        slug = repository(self.root).removeprefix("https://github.com/")
+        colab = f"https://colab.research.google.com/github/{slug}/blob/main/labs/{area}/lab.ipynb"
+        up = "../" * self.env.docname.count("/")
+        title = nodes.paragraph("", "Open the lab", classes=["lab-title"])
+        ways = nodes.paragraph("", "", link("Open in Colab", colab, "lab-button"), nodes.Text(" "),
+                               link("Download the notebook", f"{up}_downloads/{area}.ipynb", "lab-button"))
+        local = nodes.paragraph("", "", nodes.Text("In a clone of the repository: run "), nodes.literal("", "make lab"),
+                                nodes.Text(", then open "), nodes.literal("", f"{area}/lab.ipynb"), nodes.Text("."))
+        return [element("", title, ways, local, tag="aside", html={"aria-label": "Lab"}, classes=["lab-box"])]
+
+
+def copy_labs(app, error) -> None:
+    if error is None and app.builder.format == "html":
+        downloads = Path(app.outdir) / "_downloads"
+        downloads.mkdir(exist_ok=True)
+        for lab in (Path(app.srcdir) / "labs").glob("*/lab.ipynb"):
+            shutil.copyfile(lab, downloads / f"{lab.parent.name}.ipynb")
+
+
+# Chapters
+
+
+class ChaptersDirective(CourseDirective):
+    """The map of the chapters: those that have a page are links, the others are planned."""
+
+    def run(self) -> list[nodes.Node]:
+        chapters = yaml.safe_load(self.file("book", "chapters.yml").read_text(encoding="utf-8"))
+        rows = []
+        for number, chapter in enumerate(chapters):
+            page = f"book/{chapter['area']}"
+            exists = page in self.env.found_docs
+            title = nodes.Text(chapter["title"])
+            if exists:
+                title = addnodes.pending_xref("", nodes.inline("", "", title), refdomain="std", reftype="doc",
+                                              refexplicit=True, reftarget=f"/{page}", refwarn=True)
+            kind = "core" if chapter["core"] else "extension"
+            rows.append((str(number), title, kind if exists else f"{kind}, planned",
+                         f"{chapter['page_minutes']} + {chapter['lab_minutes']}", str(chapter["exercises"])))
+        heads = ("No.", "Chapter", "Kind", "Minutes", "Exercises")
+        return [table(heads, rows, ["chapters"], ["planned" if "planned" in row[2] else "" for row in rows])]
+
+
+def table(heads, rows, classes=(), row_classes=None) -> nodes.table:
+    """A table whose cells are texts, nodes, or lists of blocks."""
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in heads), cols=len(heads))
+
+    def row(cells, classes=()):
+        made = nodes.row("", classes=[name for name in classes if name])
+        for cell in cells:
+            if isinstance(cell, str):
+                cell = nodes.Text(cell)
+            made += nodes.entry("", *(cell if isinstance(cell, list) else [nodes.paragraph("", "", cell)]))
+        return made
+
+    group += nodes.thead("", row(heads))
+    group += nodes.tbody("", *(row(cells, [name]) for cells, name in zip(rows, row_classes or [""] * len(rows))))
+    return nodes.table("", group, classes=["colwidths-auto", *classes])
+
+
+# Misconceptions
+
+
+class MisconceptionsDirective(CourseDirective):
+    """Every misconception, in the order of its code."""
+
+    def run(self) -> list[nodes.Node]:
+        self.file("mlelab", "check", "misconceptions.py")
+        entries = nodes.definition_list(classes=["misconceptions"])
+        for known in MISCONCEPTIONS.values():
+            term = nodes.term("", "", nodes.strong("", known.code), nodes.Text(f" {known.name}"))
+            self.label(term, known.code.lower(), f"{known.code} {known.name}")
+            entries += nodes.definition_list_item("", term, nodes.definition("", nodes.paragraph("", known.why)))
+        return [entries]
+
+
+class MisconceptionRole(SphinxRole):
+    """The code and the name of a misconception, with a link to its explanation."""
+
+    def run(self):
+        if self.text not in MISCONCEPTIONS:
+            logger.warning(f"there is no misconception {self.text!r}", location=self.get_location())
+            return [], []
+        return [misconception(self.text)], []
+
+
+def misconception(code: str) -> addnodes.pending_xref:
+    return to_label(code.lower(), nodes.Text(f"{code} {MISCONCEPTIONS[code].name}"))
+
+
+# Product names
+
+
+def product_names(root: Path) -> dict:
+    """The data of book/reference/gcp-names.yml: `as_of`, and `products` by key."""
+    return yaml.safe_load((root / "book" / "reference" / "gcp-names.yml").read_text(encoding="utf-8"))
+
+
+class ProductNamesDirective(CourseDirective):
+    """The table of product names: today's, former ones, what the product is for."""
+
+    def run(self) -> list[nodes.Node]:
+        self.file("book", "reference", "gcp-names.yml")
+        names = product_names(self.root)
+        rows = []
+        for key, product in names["products"].items():
+            now = nodes.paragraph("", product["name"])
+            self.label(now, f"gcp-{key}", product["name"])
+            note = self.prose(product["note"]) if "note" in product else []
+            rows.append(([now], ", ".join(product.get("former", [])) or "(not renamed)",
+                         [*self.prose(product["what"]), *note]))
+        day = f"{names['as_of'].day} {names['as_of']:%B %Y}"
+        as_of = nodes.paragraph("", "", nodes.Text("Names as of "), nodes.strong("", day), nodes.Text("."))
+        return [as_of, table(("Name", "Former name", "What it is for"), rows, ["gcp-names"])]
+
+
+class ProductNameRole(SphinxRole):
+    """A product's name and, if it was renamed, its former one."""
+
+    def run(self):
+        self.env.note_dependency("book/reference/gcp-names.yml")
+        product = product_names(Path(self.env.srcdir))["products"].get(self.text)
+        if product is None:
+            logger.warning(f"there is no product {self.text!r} in gcp-names.yml", location=self.get_location())
+            return [], []
+        found = [to_label(f"gcp-{self.text}", nodes.Text(product["name"]))]
+        if "former" in product:
+            found.append(nodes.inline("", f" (formerly {product['former'][0]})", classes=["former-name"]))
+        return found, []
+
+
+# Numbers of the datasets
+
+
+class RowsRole(SphinxRole):
+    """The number of rows of a dataset, from datasets/MANIFEST.json."""
+
+    def run(self):
+        manifest = Path(self.env.srcdir) / "datasets" / "MANIFEST.json"
+        self.env.note_dependency(str(manifest))
+        tables = json.loads(manifest.read_text(encoding="utf-8"))
+        rows = {table["table"]: table["rows"] for table in tables}.get(self.text)
+        if rows is None:
+            logger.warning(f"there is no dataset {self.text!r}", location=self.get_location())
+            return [], []
+        return [nodes.Text(f"{rows:,}")], []
+
+
+# Math without a script
+
+
+def visit_math(translator, node) -> None:
+    translator.body.append(mathml(node, False))
+    raise nodes.SkipNode
+
+
+def visit_math_block(translator, node) -> None:
+    wide = {"tabindex": "0", "role": "group", "aria-label": "Formula"}  # on a phone it scrolls
+    translator.body.append(translator.starttag(node, "div", "", CLASS="math", **wide))
+    if node["number"]:
+        translator.body.append(f'<span class="eqno">({get_node_equation_number(translator, node)})</span>')
+    translator.body.append(f"{mathml(node, True)}</div>\n")
+    raise nodes.SkipNode
+
+
+def mathml(node: nodes.Element, block: bool) -> str:
+    """A formula as MathML, which every current browser draws by itself."""
+    try:
+        return tex2mathml(node.astext(), as_block=block)
+    except MathError as error:
+        logger.warning(f"cannot write this formula as MathML: {error}", location=node)
+        return ""
+
+
+# What the stock pages lack
+
+
+def improve(app, doctree, docname) -> None:
+    """Tables of pandas without empty header cells, and admonitions of class "dropdown" that open without a script."""
+    for raw in list(doctree.findall(nodes.raw)):
+        if "<table" in raw.astext() and "html" in raw.get("format", ""):
+            html = re.sub(r"<th\b([^>]*)>(?:\s|&nbsp;)*</th>", r"<td\1></td>", raw.astext())
+            opening = '<div class="table-scroll" tabindex="0" role="group" aria-label="Table">'
+            raw.replace_self(nodes.raw("", f"{opening}{html}</div>", format="html"))
+    for box in list(doctree.findall(nodes.admonition)):
+        if "dropdown" in box["classes"]:
+            classes = ["admonition", *(name for name in box["classes"] if name != "dropdown")]
+            title = element("", *box[0].children, tag="summary", classes=["admonition-title"])
+            box.replace_self(element("", title, *box.children[1:], tag="details", classes=classes, ids=box["ids"]))
+
+
+def visit_citation(translator, node) -> None:
+    """A work in the bibliography as an item of a list; the stock roles are deprecated."""
+    if not isinstance(node.parent[max(node.parent.index(node) - 1, 0)], nodes.citation) or node.parent[0] is node:
+        translator.body.append('<div class="citation-list" role="list">')
+    translator.body.append(translator.starttag(node, "div", "", CLASS="citation", ROLE="listitem"))
+
+
+def depart_citation(translator, node) -> None:
+    translator.body.append("</div>\n")
+    if not isinstance(node.next_node(descend=False, siblings=True), nodes.citation):
+        translator.body.append("</div>\n")
+
+
+UNUSED_SCRIPTS = ("scripts/sphinx-book-theme.js",)  # full screen, thebe, and taking the focus from buttons
+UNUSED_FILES = ("scripts/fontawesome.js*", "scripts/bootstrap.js*", "scripts/sphinx-book-theme.js*",
+                "vendor/fontawesome", "**/*.map", "images/logo_*")
+
+
+def trim_page(app, pagename, templatename, context, doctree) -> None:
+    context["script_files"] = [script for script in context["script_files"]
+                               if not str(getattr(script, "filename", script)).endswith(UNUSED_SCRIPTS)]
+
+
+def trim_files(app, error) -> None:
+    if error is None and app.builder.format == "html":
+        for pattern in UNUSED_FILES:
+            for path in (Path(app.outdir) / "_static").glob(pattern):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def setup(app):
+    app.add_node(element, html=(visit_element, depart_element), latex=(skip, skip), text=(skip, skip))
+    app.add_node(nodes.citation, override=True, html=(visit_citation, depart_citation))
+    app.add_directive("lab", LabDirective)
+    app.add_directive("chapters", ChaptersDirective)
+    app.add_directive("misconceptions", MisconceptionsDirective)
+    app.add_directive("gcp-names", ProductNamesDirective)
+    app.add_role("misconception", MisconceptionRole())
+    app.add_role("gcp", ProductNameRole())
+    app.add_role("rows", RowsRole())
+    app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
+    app.setup_extension("course_quiz")
+    app.connect("config-inited", configure)
+    app.connect("doctree-resolved", improve)
+    app.connect("html-page-context", trim_page, priority=900)
+    app.connect("build-finished", copy_labs)
+    app.connect("build-finished", trim_files)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

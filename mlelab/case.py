@@ -1,0 +1,70 @@
+"""The running case, missed connections: its fixed numbers and the model that the chapters start from.
+
+Two hours before scheduled departure a desk in New York decides whether to send a "tight connection" alert.
+"""
+
+import pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+LEAD_HOURS = 2  # the desk decides this long before scheduled departure
+LATE_MINUTES = 30  # a flight is late from this arrival delay on
+COST_MISSED, COST_NEEDLESS = 5, 1  # an assumption: missing a late flight costs five needless alerts
+VALIDATION_START = pd.Timestamp("2013-09-01", tz="America/New_York")  # train: before, validation: September and October
+TEST_START = pd.Timestamp("2013-11-01", tz="America/New_York")  # the sealed test: November and December
+
+SCHEDULE = ["dow", "hour", "distance", "seats", "age"]
+WEATHER = ["temp", "dewp", "humid", "wind_speed", "precip", "pressure", "visib"]
+CONGESTION = ["origin_delay_3h", "origin_flights_3h"]
+CATEGORIES = ["carrier", "origin", "dest"]
+
+# Which artefact of the case is made from which others: the lifecycle as a graph.
+MADE_FROM = {
+    "problem card": [],
+    "flights": [],
+    "weather": [],
+    "labels": ["problem card", "flights"],
+    "features": ["problem card", "flights", "weather"],
+    "split": ["labels", "features"],
+    "model": ["split"],
+    "threshold": ["model", "problem card"],
+    "evaluation": ["model", "threshold", "split"],
+    "service": ["model", "threshold", "features"],
+    "monitor": ["service", "evaluation"],
+}
+
+
+def split(flights: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Train, validation and test rows of a frame with `decision_time`, as everywhere in the course."""
+    time = flights["decision_time"]
+    return (flights[time < VALIDATION_START], flights[(time >= VALIDATION_START) & (time < TEST_START)],
+            flights[time >= TEST_START])
+
+
+def arrival_hours(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.Series:
+    """Hours from scheduled departure to arrival of each flight that arrived: when its label is known.
+
+    The table has local clock times only, so the scheduled arrival is read off the clock of the destination.
+    """
+    arrived = flights.dropna(subset="arr_delay")
+    departure = arrived["time_hour"] + pd.to_timedelta(arrived["minute"], unit="min")
+    zones = arrived["dest"].map(airports.set_index("faa")["tzone"])
+    hours = []
+    for zone, group in arrived.groupby(zones):
+        start = departure[group.index].dt.tz_convert(zone).dt.tz_localize(None)
+        clock = pd.to_timedelta(group["sched_arr_time"] // 100 * 60 + group["sched_arr_time"] % 100, unit="min")
+        end = start.dt.normalize() + clock
+        end = end.where(end > start, end + pd.Timedelta(days=1)) + pd.to_timedelta(group["arr_delay"], unit="min")
+        hours.append((end - start) / pd.Timedelta(hours=1))
+    return pd.concat(hours).reindex(arrived.index)
+
+
+def linear_model(numbers: list[str] = SCHEDULE + WEATHER + CONGESTION, categories: list[str] = CATEGORIES) -> Pipeline:
+    """Logistic regression on standardised numbers (missing ones at the mean) and one-hot categories, unfitted."""
+    scaled = make_pipeline(SimpleImputer(), StandardScaler())
+    encoded = OneHotEncoder(handle_unknown="ignore", min_frequency=50)
+    return make_pipeline(make_column_transformer((scaled, numbers), (encoded, categories)),
+                         LogisticRegression(max_iter=300))

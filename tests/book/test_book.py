@@ -1,0 +1,227 @@
+"""The built book as files: links, figures, headings, weight, quizzes without a script."""
+
+import functools
+import gzip
+import json
+import re
+import tomllib
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+from mlelab.check import open_lab
+from mlelab.check.misconceptions import MISCONCEPTIONS
+from mlelab.exam import read
+
+ROOT = Path(__file__).resolve().parents[2]
+BUDGET = 600_000  # bytes of a page with everything it loads, gzipped
+LOADED = {"script": "src", "link": "href", "img": "src", "source": "src", "iframe": "src", "video": "src",
+          "embed": "src", "object": "data"}
+
+
+@functools.cache
+def parsed(page: Path) -> BeautifulSoup:
+    return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+
+
+@pytest.fixture(scope="session")
+def pages(book) -> list[Path]:
+    return sorted(book.glob("book/**/*.html"))
+
+
+def is_elsewhere(address: str) -> bool:
+    return bool(urlsplit(address).netloc)
+
+
+def loads(page: Path) -> list[str]:
+    """The addresses of all that a page loads."""
+    return [tag[attribute] for name, attribute in LOADED.items() for tag in parsed(page).find_all(name)
+            if tag.get(attribute) and not (name == "link" and {"next", "prev", "search", "index"} & set(tag["rel"]))]
+
+
+def broken_links(folder: Path) -> list[str]:
+    """Links whose page, file or anchor does not exist below `folder`."""
+    broken = []
+    for page in sorted(folder.rglob("*.html")):
+        for tag in parsed(page).find_all("a", href=True):
+            parts = urlsplit(tag["href"])
+            if parts.scheme or parts.netloc:
+                continue
+            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            if not target.is_file():
+                broken.append(f"{page.name}: {tag['href']} does not exist")
+            elif parts.fragment and target.suffix == ".html" and not parsed(target).find(id=unquote(parts.fragment)):
+                broken.append(f"{page.name}: {tag['href']} has no such anchor")
+    return broken
+
+
+def heading_faults(page: Path) -> list[str]:
+    levels = [int(tag.name[1]) for tag in parsed(page).find("main").find_all(re.compile("^h[1-6]$"))]
+    faults = [] if levels.count(1) == 1 and levels[0] == 1 else [f"{levels.count(1)} headings of level 1"]
+    return faults + [f"h{below} after h{above}" for above, below in zip(levels, levels[1:]) if below > above + 1]
+
+
+def figure_faults(page: Path) -> list[str]:
+    main = parsed(page).find("main")
+    faults = [str(tag)[:80] for tag in main.find_all("img")
+              if not tag.get("alt", "").strip() or "/" in tag["alt"] or tag["alt"].endswith((".png", ".svg"))]
+    for tag in main.find_all("svg"):
+        if tag.get("aria-hidden") != "true" and (tag.get("role") != "img" or len(tag.get("aria-label", "")) < 20):
+            faults.append(str(tag)[:80])
+    return faults
+
+
+def test_every_page_of_the_table_of_contents_is_built(book):
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    files = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+    sources = {str(path.relative_to(ROOT).with_suffix("")) for path in (ROOT / "book").rglob("*.md")}
+    assert sources == set(files), "pages and _toc.yml name different files"
+    assert [name for name in files if not (book / f"{name}.html").exists()] == []
+
+
+def test_nothing_is_loaded_from_elsewhere(book, pages):
+    found = [f"{page.name}: {address}" for page in pages for address in loads(page) if is_elsewhere(address)]
+    for sheet in book.rglob("*.css"):
+        found += [f"{sheet.name}: {address}" for address in
+                  re.findall(r"(?:@import|url\()\s*[\"']?((?:https?:)?//[^\"')]+)", sheet.read_text(encoding="utf-8"))]
+    for page in pages:
+        found += [f"{page.name}: inline script with {address}" for tag in parsed(page).find_all("script")
+                  for address in re.findall(r"https?://\S+", tag.string or "")]
+    assert found == []
+
+
+def test_what_a_page_loads_exists(pages):
+    missing = [f"{page.name}: {address}" for page in pages for address in loads(page)
+               if not (page.parent / urlsplit(address).path).exists()]
+    assert missing == []
+
+
+def test_internal_links_and_anchors_resolve(book):
+    assert broken_links(book) == []
+
+
+def test_sections_that_checks_send_readers_to_exist(book):
+    for source in sorted((ROOT / "solutions").glob("*/lab.py")):
+        page = parsed(book / "book" / f"{source.parent.name}.html")
+        exercises = open_lab(source.parent.name).exercises.values()
+        assert exercises
+        assert [exercise.section for exercise in exercises if not page.find(id=exercise.section)] == []
+
+
+def test_figures_say_what_they_show(pages):
+    assert {page.name: faults for page in pages if (faults := figure_faults(page))} == {}
+
+
+def test_one_title_and_headings_in_order(pages):
+    assert {page.name: faults for page in pages if (faults := heading_faults(page))} == {}
+
+
+def test_tables_have_no_empty_headers(pages):
+    assert [str(tag.find_parent("table"))[:120] for page in pages for tag in parsed(page).find_all("th")
+            if not tag.get_text(strip=True)] == []
+
+
+def test_weight_of_each_page_with_everything(book, pages, capsys):
+    weights = {}
+    for page in pages:
+        files = {page, *(page.parent / urlsplit(address).path for address in loads(page))}
+        weights[str(page.relative_to(book))] = sum(len(gzip.compress(path.read_bytes(), 6)) for path in files)
+    with capsys.disabled():
+        print("\n" + "\n".join(f"{weight / 1000:6.0f} kB of {BUDGET / 1000:.0f}  {page}"
+                               for page, weight in sorted(weights.items(), key=lambda item: -item[1])))
+    assert {page: weight for page, weight in weights.items() if weight > BUDGET} == {}
+
+
+def test_quizzes_can_be_read_without_a_script(book):
+    quizzes = sorted((ROOT / "book" / "quiz").glob("*.yml"))
+    assert quizzes
+    for path in quizzes:
+        page = parsed(book / "book" / f"{path.stem}.html")
+        questions = page.select(f'[data-quiz="{path.stem}"] [data-question]')
+        assert [tag["data-question"] for tag in questions] == [question.id for question in read(path).questions]
+        for tag, question in zip(questions, read(path).questions):
+            assert page.find(id=tag["aria-labelledby"])
+            shown = tag.select("ol.quiz-options > li")
+            assert sorted(int(item["data-option"]) for item in shown) == list(range(len(question.options)))
+            answer = tag.select_one("details")
+            assert answer.select_one("summary").get_text(strip=True)
+            verdicts = [item["data-key"] == "true" for item in answer.select("ul.quiz-reasons > li")]
+            assert verdicts == [question.options[int(item["data-option"])].key for item in shown]
+
+
+def test_labs_can_be_downloaded(book):
+    for lab in ROOT.glob("labs/*/lab.ipynb"):
+        area = lab.parent.name
+        [link] = parsed(book / "book" / f"{area}.html").select(f'.lab-box a[href$="_downloads/{area}.ipynb"]')
+        copy = (book / "book" / link["href"]).resolve()
+        assert json.loads(copy.read_text(encoding="utf-8")) == json.loads(lab.read_text(encoding="utf-8"))
+
+
+def test_repository_links_come_from_the_one_setting(book):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    repository = project["urls"]["Repository"]
+    page = parsed(book / "book" / "01_lifecycle.html")
+    assert page.select_one(".article-header-buttons a")["href"] == repository
+    colab = page.select_one('.lab-box a[href^="https://colab.research.google.com/"]')["href"]
+    slug = repository.removeprefix("https://github.com/")
+    assert colab == f"https://colab.research.google.com/github/{slug}/blob/main/labs/01_lifecycle/lab.ipynb"
+    sources = [*ROOT.glob("book/**/*.*"), ROOT / "_config.yml", ROOT / "_toc.yml"]
+    written = [path.name for path in sources if path.suffix in {".md", ".yml", ".py", ".html"}
+               and slug in path.read_text(encoding="utf-8")]
+    assert written == []
+
+
+def test_every_misconception_is_explained(book):
+    page = parsed(book / "book" / "reference" / "misconceptions.html")
+    for code, known in MISCONCEPTIONS.items():
+        term = page.find(id=code.lower())
+        assert known.name in term.get_text()
+        assert known.why in term.find_next("dd").get_text().replace("’", "'")
+
+
+def test_every_dataset_has_its_card(book):
+    text = parsed(book / "book" / "reference" / "datasets.html").get_text()
+    for entry in json.loads((ROOT / "datasets" / "MANIFEST.json").read_text(encoding="utf-8")):
+        card = (ROOT / "datasets" / f"{entry['table']}.md").read_text(encoding="utf-8")
+        assert f"{card.splitlines()[0].removeprefix('# ')}#" in text, "its heading with the anchor sign"
+        assert f"{entry['rows']:,} rows" in text
+
+
+def test_every_product_name_is_in_the_table(book):
+    names = yaml.safe_load((ROOT / "book" / "reference" / "gcp-names.yml").read_text(encoding="utf-8"))
+    page = parsed(book / "book" / "reference" / "gcp-names.html")
+    assert names["as_of"].strftime("%B %Y") in page.get_text()
+    for key, product in names["products"].items():
+        row = page.find(id=f"gcp-{key}").find_parent("tr").get_text()
+        assert all(name in row for name in [product["name"], *product.get("former", [])])
+
+
+def test_the_map_names_every_chapter_and_links_those_that_exist(book):
+    chapters = yaml.safe_load((ROOT / "book" / "chapters.yml").read_text(encoding="utf-8"))
+    rows = parsed(book / "book" / "index.html").select("table.chapters tbody tr")
+    assert len(rows) == len(chapters)
+    for row, chapter in zip(rows, chapters):
+        assert chapter["title"] in row.get_text()
+        exists = (ROOT / "book" / f"{chapter['area']}.md").exists()
+        assert ("planned" in row.get_text()) is not exists
+        assert [tag["href"] for tag in row.find_all("a")] == ([f"{chapter['area']}.html"] if exists else [])
+        if exists:
+            assert len(open_lab(chapter["area"]).exercises) == chapter["exercises"]
+
+
+@pytest.mark.parametrize(("fault", "find"), [
+    ('<a href="gone.html">x</a>', broken_links),
+    ('<a href="#gone">x</a>', broken_links),
+    ("<h3>too deep</h3>", heading_faults),
+    ("<h1>second title</h1>", heading_faults),
+    ('<img src="a.png"/>', figure_faults),
+    ('<img src="a.png" alt="figures/a.png"/>', figure_faults),
+    ('<svg role="img" aria-label="short"></svg>', figure_faults),
+])
+def test_the_finders_find(tmp_path, fault, find):
+    page = tmp_path / "page.html"
+    page.write_text(f"<main><h1>Title</h1>{fault}</main>")
+    assert find(tmp_path if find is broken_links else page)

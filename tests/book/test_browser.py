@@ -1,0 +1,138 @@
+"""The built book in a real browser: no other host, no violation of axe's rules, all by keyboard, no script needed."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+PAGES = ["book/index", "book/00_start", "book/01_lifecycle", "book/reference/glossary", "book/reference/gcp-names",
+         "book/reference/misconceptions", "book/reference/datasets", "book/reference/bibliography",
+         "book/instructors/index", "book/LICENSE", "search", "genindex"]
+
+
+def test_no_page_is_left_out(book):
+    built = {str(path.relative_to(book).with_suffix("")) for path in book.glob("book/**/*.html")}
+    assert built - set(PAGES) == set()
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_page(browser, site, width, mode, page):
+    """Axe's rules, requests, errors and width of one page in one size and one mode."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=mode)
+    try:
+        tab = context.new_page()
+        requests, errors = [], []
+        tab.on("request", lambda request: requests.append(request.url))
+        tab.on("console", lambda message: message.type == "error" and errors.append(message.text))
+        tab.on("pageerror", lambda error: errors.append(str(error)))
+        tab.goto(f"{site}/{page}.html", wait_until="load")
+        assert tab.evaluate("document.documentElement.dataset.theme") == mode
+        assert requests
+        assert [url for url in requests if not url.startswith((f"{site}/", "data:"))] == []
+        assert errors == []
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        violations = Axe().run(tab).response["violations"]
+        assert [(found["id"], found["nodes"][0]["html"][:200]) for found in violations] == []
+    finally:
+        context.close()
+
+
+def test_axe_finds_what_is_wrong(browser, site):
+    tab = browser.new_page()
+    tab.goto(f"{site}/book/index.html")
+    tab.evaluate("""document.querySelector("article").innerHTML += '<img src="x"><button></button>'""")
+    found = {violation["id"] for violation in Axe().run(tab).response["violations"]}
+    tab.close()
+    assert {"image-alt", "button-name"} <= found
+
+
+def test_answers_open_by_keyboard_and_without_a_script(browser, site):
+    context = browser.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto(f"{site}/book/01_lifecycle.html")
+    answers = tab.locator(".quiz-question details")
+    assert answers.count() > 0
+    for number in range(answers.count()):
+        reasons = answers.nth(number).locator(".quiz-reasons")
+        assert not reasons.is_visible()
+        answers.nth(number).locator("summary").press("Enter")
+        assert reasons.is_visible()
+    assert tab.locator(".pst-js-only >> visible=true").count() == 0, "buttons that need a script are hidden"
+    context.close()
+
+
+def test_keyboard_reaches_the_first_answer_and_shows_where_it_is(browser, site):
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    tab.goto(f"{site}/book/01_lifecycle.html", wait_until="networkidle")
+    unmarked = []
+    for _ in range(400):
+        tab.keyboard.press("Tab")
+        where = tab.evaluate("""() => {
+            const at = document.activeElement, look = getComputedStyle(at);
+            return {html: at.outerHTML.slice(0, 80), answer: at.matches(".quiz-answer > summary"),
+                    outline: look.outlineStyle === "none" ? 0 : parseFloat(look.outlineWidth)};
+        }""")
+        if where["outline"] < 2:
+            unmarked.append(where["html"])
+        if where["answer"]:
+            break
+    else:
+        pytest.fail("400 presses of Tab did not reach an answer")
+    assert unmarked == []
+    tab.keyboard.press("Enter")
+    assert tab.locator(".quiz-answer[open]").count() == 1
+    tab.close()
+
+
+def test_reader_chooses_the_colours_and_the_choice_is_kept(browser, site):
+    context = browser.new_context(color_scheme="light")
+    tab = context.new_page()
+    tab.goto(f"{site}/book/index.html", wait_until="networkidle")
+    button = tab.get_by_role("button", name="Colour mode")
+    for _ in range(3):
+        if tab.evaluate("document.documentElement.dataset.theme") == "dark":
+            break
+        button.click()
+    assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
+    tab.goto(f"{site}/book/00_start.html")
+    assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
+    context.close()
+
+
+def test_chapters_open_on_a_phone_and_search_finds(browser, site):
+    tab = browser.new_page(viewport={"width": 390, "height": 900})
+    tab.goto(f"{site}/book/index.html", wait_until="networkidle")
+    tab.get_by_role("button", name="Chapters").click()
+    tab.get_by_role("link", name="Glossary").click()
+    tab.wait_for_url(re.compile("glossary"))
+    failed = []
+    tab.on("response", lambda response: response.status >= 400 and failed.append(response.url))
+    tab.get_by_role("button", name="Search").click()
+    tab.get_by_role("searchbox").fill("misconception")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url(re.compile("search"))
+    tab.locator("#search-results li a").first.wait_for()
+    tab.close()
+    assert failed == []
+
+
+def test_motion_stops_for_those_who_ask(browser, site):
+    context = browser.new_context(reduced_motion="reduce")
+    tab = context.new_page()
+    tab.goto(f"{site}/book/index.html")
+    moving = tab.evaluate("""[...document.querySelectorAll("*")].filter(
+        node => getComputedStyle(node).transitionDuration.split(",").some(time => parseFloat(time) > 0)).length""")
+    context.close()
+    assert moving == 0
+
+
+def test_pages_open_from_a_folder(browser, book):
+    tab = browser.new_page()
+    errors = []
+    tab.on("requestfailed", lambda request: errors.append(request.url))
+    tab.goto((book / "book" / "01_lifecycle.html").as_uri(), wait_until="load")
+    assert tab.locator(".mlelab-figure svg").count() > 0
+    tab.close()
+    assert errors == []

@@ -1,0 +1,152 @@
+"""What goes wrong on a stranger's machine: each time one sentence that says what to do, and nothing is lost."""
+
+import ast
+import importlib.util
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests.journeys.students import ROOT
+
+OLD = [f"3.{minor}" for minor in range(6, 11)]
+NEEDED = "The course needs Python 3.11, 3.12 or 3.13 and this is {}"
+
+
+@pytest.fixture
+def script(tmp_path) -> Path:
+    """tools/course.py in a folder of its own, where it can break nothing."""
+    (tmp_path / "tools").mkdir()
+    shutil.copy(ROOT / "requirements.txt", tmp_path)
+    return Path(shutil.copy(ROOT / "tools" / "course.py", tmp_path / "tools"))
+
+
+@pytest.fixture
+def course(script):
+    """The same, as a module."""
+    spec = importlib.util.spec_from_file_location("course", script)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(params=OLD)
+def old_python(request) -> str:
+    """An interpreter that is too old, from PATH or pyenv."""
+    name = f"python{request.param}"
+    found = [shutil.which(name), *Path.home().glob(f".pyenv/versions/{request.param}.*/bin/{name}")]
+    for path in filter(None, found):
+        if subprocess.run([path, "-c", ""], capture_output=True).returncode == 0:
+            return str(path)
+    pytest.skip(f"{name} is not on this machine")
+
+
+def run(*command, **env) -> subprocess.CompletedProcess:
+    return subprocess.run([str(part) for part in command], env=dict(os.environ, **env), capture_output=True, text=True,
+                          timeout=120)
+
+
+def test_the_first_lines_of_the_script_can_be_read_by_an_old_python(script):
+    ast.parse(script.read_text(encoding="utf-8"), feature_version=(3, 6))
+
+
+def test_an_old_python_is_told_what_is_needed(old_python, script, tmp_path):
+    done = run(old_python, script, "lab", PATH=str(tmp_path / "empty"))
+    version = ".".join(Path(old_python).name.removeprefix("python").split("."))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(NEEDED.format(version)) and done.stderr.count("\n") == 1
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_an_old_python_goes_on_with_a_newer_one(old_python, script, tmp_path):
+    """The newest on PATH may be one that does not start, as a shim of pyenv: the next one is taken."""
+    shim, works = tmp_path / "python3.13", tmp_path / "python{}.{}".format(*sys.version_info)
+    shim.write_text("#!/bin/sh\nexit 127\n")
+    shim.chmod(0o755)
+    works.unlink(missing_ok=True)
+    works.symlink_to(sys.executable)
+    done = run(old_python, script, "--help", PATH=str(tmp_path), LC_ALL="C")
+    assert done.returncode == 0, done.stderr
+    assert f"going on with {works}" in done.stdout
+    assert "usage: course.py" in done.stdout
+
+
+def test_a_taken_port_is_named_and_another_one_used(course, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as other_program:
+        taken = other_program.getsockname()[1]
+        port = course.free_port(taken)
+    assert taken < port < taken + 50
+    assert re.fullmatch(rf".* Port {taken} is taken; using {port}\.\n", capsys.readouterr().out)
+
+
+def test_no_free_port_at_all_is_one_sentence(course, monkeypatch):
+    monkeypatch.setattr(course.socket.socket, "connect_ex", lambda probe, address: 0)
+    with pytest.raises(SystemExit, match=r"^Ports 8888 to 8937 are all taken: .*\.$"):
+        course.free_port(8888)
+
+
+def test_a_failed_installation_is_one_sentence_and_can_be_repeated(script, tmp_path):
+    """The network is down while .venv is made: nothing is left that the next run would take for whole."""
+    offline = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull,
+               "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
+    done = run(sys.executable, script, "lab", **offline)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("This step failed: python -m pip. Are you online") and "Run the same command again" in last
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / ".venv").glob("*/uv*"))
+
+
+HIDDEN = "import sys; sys.modules['mlelab'] = None"  # importlib finds nothing then
+RUN = """
+import nbformat, sys
+from nbclient import NotebookClient
+notebook = nbformat.read("lab.ipynb", 4)
+NotebookClient(notebook, kernel_name="python3", timeout=120, allow_errors=True).execute()
+nbformat.write(notebook, "lab.ipynb")
+"""
+
+
+def test_a_lone_notebook_without_network_says_what_to_do(tmp_path):
+    lab = nbformat.read(ROOT / "labs" / "00_start" / "lab.ipynb", as_version=4)
+    first = next(cell for cell in lab.cells if cell.cell_type == "code")
+    lab.cells = [nbformat.v4.new_code_cell(HIDDEN), first]
+    nbformat.write(lab, tmp_path / "lab.ipynb")
+    env = {"PIP_RETRIES": "0", "PIP_TARGET": str(tmp_path / "target"), "PIP_CONFIG_FILE": os.devnull}
+    done = subprocess.run([sys.executable, ROOT / "tools" / "offline.py", sys.executable, "-c", RUN], cwd=tmp_path,
+                          env=dict(os.environ, **env), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    error = nbformat.read(tmp_path / "lab.ipynb", as_version=4).cells[1].outputs[-1]
+    assert error.output_type == "error"
+    last = error.traceback[-1]
+    assert "mlelab is not installed and could not be fetched: go online" in last and "`make lab`" in last
+    assert not (tmp_path / "target").exists()
+
+
+def shown_by(code: str, folder: Path) -> list[str]:
+    """The lines that a notebook would show when a cell runs this code in a fresh kernel."""
+    shell = "from IPython.core.interactiveshell import InteractiveShell as Shell; import sys; " \
+            "Shell.instance(colors='NoColor').run_cell(sys.argv[1])"
+    done = run(sys.executable, "-c", shell, code, IPYTHONDIR=str(folder))
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_an_unknown_lab_is_one_sentence_with_the_labs_there_are(tmp_path):
+    shown = shown_by("import mlelab; mlelab.start('99_nowhere')", tmp_path)
+    assert shown == ["There is no lab '99_nowhere'; there are 00_start, 01_lifecycle."]
+
+
+@pytest.mark.parametrize("package", ["sklearn", "pooch", "pyarrow"])
+def test_a_missing_package_is_one_sentence(package, tmp_path):
+    hidden = f"import sys; sys.modules[{package!r}] = None"
+    shown = shown_by(f"{hidden}; import mlelab; mlelab.start('01_lifecycle')", tmp_path)
+    assert len(shown) == 1, "\n".join(shown)
+    assert package in shown[0] and "`make lab`" in shown[0]

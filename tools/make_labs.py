@@ -1,0 +1,159 @@
+"""Make the notebooks of each lab from its one source.
+
+    solutions/NN_area/lab.py  ->  solutions/NN_area/lab.ipynb  ->  labs/NN_area/lab.ipynb
+    (yours to edit)               (executed, outputs kept)         (solutions cleared by nbgrader)
+
+`--check` changes nothing: it fails with the names of files that are not what would be made. It compares source
+and metadata; that the kept outputs are what the code prints is proven by the notebook tests (nbval).
+"""
+
+import argparse
+import re
+import shutil
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbgrader.converters import GenerateAssignment
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import SaveCells
+from traitlets.config import PyFileConfigLoader
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+REPOSITORY, VERSION = PROJECT["urls"]["Repository"], PROJECT["version"]
+KERNEL = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+          "language_info": {"name": "python"}}
+
+BOOTSTRAP = '''\
+import importlib.util
+if importlib.util.find_spec("mlelab") is None:  # the notebook stands alone: on Colab, or outside a clone
+    %pip install -q "mlelab @ {repository}/archive/refs/tags/v{version}.zip"
+    importlib.invalidate_caches()
+    if importlib.util.find_spec("mlelab") is None:
+        raise RuntimeError("mlelab is not installed and could not be fetched: go online and run this cell again, "
+                           "or clone {repository} and run `make lab` there.")
+import mlelab
+check = mlelab.start("{area}")'''
+
+BADGES = ("[**Open in Colab**](https://colab.research.google.com/github/{slug}/blob/main/labs/{area}/lab.ipynb) · "
+          "[**Open in JupyterLab**](https://mybinder.org/v2/gh/{slug}/main?urlpath=lab/tree/labs/{area}/lab.ipynb) · "
+          "[Read the chapter]({book}/book/{area}.html)")
+
+
+def solution_notebook(source: Path) -> nbformat.NotebookNode:
+    """The notebook of a lab source: our short marks turned into nbgrader's metadata, nothing executed."""
+    area = source.parent.name
+    notebook = jupytext.read(source)
+    notebook.metadata = nbformat.from_dict(KERNEL)
+    title = notebook.cells[0]
+    title.source += "\n\n" + BADGES.format(slug=REPOSITORY.removeprefix("https://github.com/"), area=area,
+                                           book=PROJECT["urls"]["Documentation"])
+    first = nbformat.v4.new_code_cell(BOOTSTRAP.format(repository=REPOSITORY, version=VERSION, area=area),
+                                      metadata={"tags": ["nbval-ignore-output"]})  # it names versions
+    notebook.cells.insert(1, first)
+    for position, cell in enumerate(notebook.cells):
+        marks, cell.metadata = cell.metadata, nbformat.from_dict({"tags": cell.metadata.get("tags", [])})
+        cell.id = f"cell-{position:03d}"
+        if "exercise" in marks:
+            cell.id = _grade_id("exercise", marks["exercise"])
+            cell.metadata["nbgrader"] = _nbgrader(cell.id, solution=True)
+        elif "check" in marks:
+            cell.id = _grade_id("check", marks["check"], marks.get("part", ""))
+            cell.metadata["nbgrader"] = _nbgrader(cell.id, grade=True, points=marks["points"])
+        if not cell.metadata["tags"]:
+            del cell.metadata["tags"]
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
+    """Run a notebook in `folder`; keep its outputs and nothing that changes from run to run."""
+    client = NotebookClient(notebook, timeout=300, kernel_name="python3", record_timing=False,
+                            resources={"metadata": {"path": str(folder)}})
+    client.execute()
+    notebook.metadata = nbformat.from_dict(KERNEL)
+
+
+def write_labs(root: Path) -> None:
+    """Let nbgrader write root/labs from the solution notebooks in root/solutions."""
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
+    config.CourseDirectory.root = str(root)
+    # Without a gradebook: an instructor's own `nbgrader generate_assignment` makes that.
+    config.GenerateAssignment.preprocessors.remove(SaveCells)
+    for folder in sorted((root / "solutions").iterdir()):
+        course = CourseDirectory(config=config, assignment_id=folder.name)
+        GenerateAssignment(coursedir=course, config=config, force=True, no_database=True).start()
+
+
+def stale_files() -> list[str]:
+    """Names of the notebooks that are not what their sources would give now."""
+    stale = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for source in sources():
+            made, kept = solution_notebook(source), source.with_suffix(".ipynb")
+            if not kept.exists() or _without_outputs(made) != _without_outputs(nbformat.read(kept, as_version=4)):
+                stale.append(str(kept.relative_to(ROOT)))
+            target = Path(scratch) / "solutions" / source.parent.name
+            target.mkdir(parents=True)
+            nbformat.write(made, target / "lab.ipynb")
+        write_labs(Path(scratch))
+        names = {str(path.relative_to(base)) for base in (ROOT, Path(scratch)) for path in base.glob("labs/*/*")
+                 if path.is_file()}
+        stale += sorted(name for name in names if _bytes(ROOT / name) != _bytes(Path(scratch) / name))
+    return stale
+
+
+def sources(only: str | None = None) -> list[Path]:
+    return sorted((ROOT / "solutions").glob(f"{only or '*'}/lab.py"))
+
+
+def _grade_id(kind: str, number: str, part: str = "") -> str:
+    return re.sub(r"[^\w-]", "-", f"{kind}-{number}" + (f"-{part}" if part else ""))
+
+
+def _nbgrader(name: str, *, solution: bool = False, grade: bool = False, points: float | None = None) -> dict:
+    fields = {"grade_id": name, "grade": grade, "solution": solution, "locked": grade, "task": False,
+              "schema_version": 3, "cell_type": "code"}
+    return fields | ({"points": points} if grade else {})
+
+
+def _without_outputs(notebook: nbformat.NotebookNode) -> list[tuple]:
+    return [(cell.id, cell.cell_type, cell.source, cell.metadata) for cell in notebook.cells]
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="only say which files are stale; exit 1 if any is")
+    parser.add_argument("--lab", help="make this lab only, e.g. 01_lifecycle")
+    arguments = parser.parse_args()
+    if arguments.check:
+        stale = stale_files()
+        print("\n".join([f"stale: {name}" for name in stale] + ["Run `make labs` and commit what it writes."])
+              if stale else f"{len(sources())} labs are what their sources would make.")
+        return 1 if stale else 0
+    chosen = sources(arguments.lab)
+    if not chosen:
+        print(f"There is no solutions/{arguments.lab}/lab.py.", file=sys.stderr)
+        return 2
+    for source in chosen:
+        notebook = solution_notebook(source)
+        print(f"{source.parent.name}: running {len(notebook.cells)} cells (up to 3 minutes) …", flush=True)
+        execute(notebook, source.parent)
+        nbformat.write(notebook, source.with_suffix(".ipynb"))
+    print("clearing solutions …", flush=True)
+    write_labs(ROOT)
+    shutil.rmtree(ROOT / "labs" / ".ipynb_checkpoints", ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
