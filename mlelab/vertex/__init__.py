@@ -71,14 +71,17 @@ def connect(state: Path | str | None = None, *, ephemeral: bool = False, offline
     command += ["--offline"] if offline else []
     command += ["--project", os.environ["GOOGLE_CLOUD_PROJECT"]] if os.environ.get("GOOGLE_CLOUD_PROJECT") else []
     with tempfile.TemporaryFile() as errors:
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, stderr=errors,
-                                  start_new_session=True)
+        server = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, stderr=errors, start_new_session=True
+        )
         with server.stdout as out:
             line = out.readline()
         if not line:
             server.wait()
             errors.seek(0)
-            raise RuntimeError("The local server did not start: " + errors.read().decode(errors="replace")[-2000:].strip())
+            raise RuntimeError(
+                "The local server did not start: " + errors.read().decode(errors="replace")[-2000:].strip()
+            )
     info = json.loads(line)
     _set(info["environment"])
     if not _alive():
@@ -93,7 +96,9 @@ def _alive() -> bool:
         return False
     if _lease is None or _lease_ended():
         try:
-            _lease = socket.create_connection(("127.0.0.1", int(os.environ["HTTPS_PROXY"].rpartition(":")[2])), timeout=5)
+            _lease = socket.create_connection(
+                ("127.0.0.1", int(os.environ["HTTPS_PROXY"].rpartition(":")[2])), timeout=5
+            )
             _lease.sendall(b"CONNECT lease.mlelab.invalid:0 HTTP/1.1\r\n\r\n")
             if b"Lease" not in _lease.recv(1024):
                 raise OSError("not our server")

@@ -23,8 +23,12 @@ def main(argv: list[str] | None = None) -> int:
     """Parse the command line and serve. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m mlelab.vertex", description=STAND_IN)
     parser.add_argument("--port", type=int, default=0, help="port of the proxy on 127.0.0.1 (default: any free one)")
-    parser.add_argument("--state", type=Path, default=Path("~/.local/share/mlelab/vertex"),
-                        help="directory that keeps what you create (default: %(default)s)")
+    parser.add_argument(
+        "--state",
+        type=Path,
+        default=Path("~/.local/share/mlelab/vertex"),
+        help="directory that keeps what you create (default: %(default)s)",
+    )
     parser.add_argument("--ephemeral", action="store_true", help="keep nothing")
     parser.add_argument("--offline", action="store_true", help="refuse HTTPS to hosts other than Google's")
     parser.add_argument("--project", default=PROJECT, help="project id that GOOGLE_CLOUD_PROJECT gets")
@@ -39,8 +43,13 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
     upstream = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")
     try:
-        cloud = Cloud(None if args.ephemeral else args.state.expanduser(), port=args.port, offline=args.offline,
-                      project=args.project, upstream=None if "MLELAB_VERTEX" in os.environ else upstream)
+        cloud = Cloud(
+            None if args.ephemeral else args.state.expanduser(),
+            port=args.port,
+            offline=args.offline,
+            project=args.project,
+            upstream=None if "MLELAB_VERTEX" in os.environ else upstream,
+        )
     except StateInUse as error:
         if args.json and error.info:
             print(json.dumps(error.info), flush=True)

@@ -111,8 +111,10 @@ class Method:
         if not found:
             raise LookupError(f"{self.name} names no long-running result")
         scope = vars(inspect.getmodule(self.client))
-        return tuple(inner_class(_pb(functools.reduce(getattr, text.split(".")[1:], scope[text.split(".")[0]])))
-                     for text in found.groups())
+        return tuple(
+            inner_class(_pb(functools.reduce(getattr, text.split(".")[1:], scope[text.split(".")[0]])))
+            for text in found.groups()
+        )
 
 
 class _Recorder(grpc.Channel):
@@ -136,8 +138,11 @@ class _Recorder(grpc.Channel):
     def subscribe(self, callback, try_to_connect=False) -> None: ...
     def unsubscribe(self, callback) -> None: ...
     def close(self) -> None: ...
-    def __enter__(self): return self
-    def __exit__(self, *exc): return None
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        return None
 
 
 def _pb(cls: Any) -> type[Message]:
@@ -165,12 +170,19 @@ def _methods(version: str) -> Iterator[Method]:
             seen.add(path)
             base = getattr(rest_base, "_Base" + path.rsplit("/", 1)[1], None)
             options = base._get_http_options() if hasattr(base, "_get_http_options") else []
-            yield Method(path, kind, _pb(request), _pb(response), client,
-                         tuple(HttpRule(o["method"], o["uri"], o.get("body")) for o in options))
+            yield Method(
+                path,
+                kind,
+                _pb(request),
+                _pb(response),
+                client,
+                tuple(HttpRule(o["method"], o["uri"], o.get("body")) for o in options),
+            )
 
 
 def _neighbours() -> Iterator[Method]:
     """The few methods of other Google APIs that the SDK calls on its way."""
+
     def method(path: str, request: type, response: type, *rules: HttpRule) -> Method:
         return Method(path, "unary_unary", request, response, None, rules)
 
@@ -179,22 +191,52 @@ def _neighbours() -> Iterator[Method]:
 
     name = "{name=projects/**/operations/*}"
     op = operations_pb2
-    yield method("/google.longrunning.Operations/GetOperation", op.GetOperationRequest, op.Operation, *rules("get", name))
-    yield method("/google.longrunning.Operations/ListOperations", op.ListOperationsRequest, op.ListOperationsResponse,
-                 *rules("get", "{name=projects/**}/operations"))
-    yield method("/google.longrunning.Operations/WaitOperation", op.WaitOperationRequest, op.Operation,
-                 *rules("post", name + ":wait", "*"))
-    yield method("/google.longrunning.Operations/CancelOperation", op.CancelOperationRequest, empty_pb2.Empty,
-                 *rules("post", name + ":cancel", "*"))
-    yield method("/google.longrunning.Operations/DeleteOperation", op.DeleteOperationRequest, empty_pb2.Empty,
-                 *rules("delete", name))
-    yield method("/google.cloud.location.Locations/ListLocations", locations_pb2.ListLocationsRequest,
-                 locations_pb2.ListLocationsResponse, *rules("get", "{name=projects/*}/locations"))
-    yield method("/google.cloud.location.Locations/GetLocation", locations_pb2.GetLocationRequest,
-                 locations_pb2.Location, *rules("get", "{name=projects/*/locations/*}"))
+    yield method(
+        "/google.longrunning.Operations/GetOperation", op.GetOperationRequest, op.Operation, *rules("get", name)
+    )
+    yield method(
+        "/google.longrunning.Operations/ListOperations",
+        op.ListOperationsRequest,
+        op.ListOperationsResponse,
+        *rules("get", "{name=projects/**}/operations"),
+    )
+    yield method(
+        "/google.longrunning.Operations/WaitOperation",
+        op.WaitOperationRequest,
+        op.Operation,
+        *rules("post", name + ":wait", "*"),
+    )
+    yield method(
+        "/google.longrunning.Operations/CancelOperation",
+        op.CancelOperationRequest,
+        empty_pb2.Empty,
+        *rules("post", name + ":cancel", "*"),
+    )
+    yield method(
+        "/google.longrunning.Operations/DeleteOperation",
+        op.DeleteOperationRequest,
+        empty_pb2.Empty,
+        *rules("delete", name),
+    )
+    yield method(
+        "/google.cloud.location.Locations/ListLocations",
+        locations_pb2.ListLocationsRequest,
+        locations_pb2.ListLocationsResponse,
+        *rules("get", "{name=projects/*}/locations"),
+    )
+    yield method(
+        "/google.cloud.location.Locations/GetLocation",
+        locations_pb2.GetLocationRequest,
+        locations_pb2.Location,
+        *rules("get", "{name=projects/*/locations/*}"),
+    )
     projects = resourcemanager_v3
-    yield method("/google.cloud.resourcemanager.v3.Projects/GetProject", projects.GetProjectRequest.pb(),
-                 projects.Project.pb(), HttpRule("get", "/v3/{name=projects/*}", None))
+    yield method(
+        "/google.cloud.resourcemanager.v3.Projects/GetProject",
+        projects.GetProjectRequest.pb(),
+        projects.Project.pb(),
+        HttpRule("get", "/v3/{name=projects/*}", None),
+    )
 
 
 @functools.cache

@@ -72,8 +72,13 @@ def implements(*names: str) -> Callable[[Behaviour], Behaviour]:
 
 def generic(service: str, *methods: str, functions: Functions | None = None) -> None:
     """Register methods for which the store alone is enough. `functions` extends their list filters."""
-    verbs = {"Create": create, "Get": get, "List": functools.partial(list_, functions=functions), "Update": update,
-             "Delete": delete}
+    verbs = {
+        "Create": create,
+        "Get": get,
+        "List": functools.partial(list_, functions=functions),
+        "Update": update,
+        "Delete": delete,
+    }
     for method in methods:
         BEHAVIOURS[f"{service}.{method}"] = verbs[re.match("[A-Z][a-z]+", method).group()]
 
@@ -133,14 +138,23 @@ def documented(descriptor: Any, word: str) -> frozenset[str]:
     """Fields whose documentation in the SDK begins with `word` (`Required`, `Output only`, `Immutable`)."""
     package, _, short = descriptor.full_name.partition(f".{INNER}.")
     cls = functools.reduce(lambda scope, part: getattr(scope, part, None), short.split("."), types()) if short else None
-    found = re.findall(r"^    {4,8}(\w+) \([^\n]*\):\n\s+((?:(?:Required|Optional|Immutable|Output only|Input only)\.\s+)+)",
-                       cls.__doc__ or "", re.MULTILINE) if cls else []
+    found = (
+        re.findall(
+            r"^    {4,8}(\w+) \([^\n]*\):\n\s+((?:(?:Required|Optional|Immutable|Output only|Input only)\.\s+)+)",
+            cls.__doc__ or "",
+            re.MULTILINE,
+        )
+        if cls
+        else []
+    )
     return frozenset(name for name, words in found if word + "." in words)
 
 
 def check_values(request: Message) -> None:
-    """INVALID_ARGUMENT for what JSON cannot say (a time outside its range, NaN in free-form data): once stored, it could
-    never be read over REST again."""
+    """INVALID_ARGUMENT for what JSON cannot say, such as a time outside its range or NaN in free-form data.
+
+    Once stored, it could never be read over REST again.
+    """
     try:
         json_format.MessageToJson(request, indent=None)
     except (json_format.Error, ValueError, TypeError) as error:
@@ -158,9 +172,10 @@ def check_required(message: Message, path: str = "", depth: int = 0, deep: bool 
     if depth:
         required -= {"parent"}  # the requests inside a batch may leave it to the batch
     for field in message.DESCRIPTOR.fields if required else ():
-        if field.name in required and not field.is_repeated and field.type in (field.TYPE_STRING, field.TYPE_MESSAGE):
-            if not (message.HasField(field.name) if field.has_presence else getattr(message, field.name)):
-                raise invalid(f"{path}{field.name} is required.")
+        if field.name not in required or field.is_repeated or field.type not in (field.TYPE_STRING, field.TYPE_MESSAGE):
+            continue
+        if not (message.HasField(field.name) if field.has_presence else getattr(message, field.name)):
+            raise invalid(f"{path}{field.name} is required.")
     for field, value in message.ListFields() if deep else ():
         if field.message_type is None or field.message_type.GetOptions().map_entry:
             continue
@@ -251,15 +266,15 @@ def get(call: Call, request: Any) -> Message:
     return call.store.get(resource_class(call.method), request.name)
 
 
-def list_(call: Call, request: Any, functions: Functions | None = None,
-          items: list[Message] | None = None) -> Message:
+def list_(call: Call, request: Any, functions: Functions | None = None, items: list[Message] | None = None) -> Message:
     """Read a page of a collection: filter, order_by, read_mask, page_size, page_token."""
     response = inner_class(call.method.response)()
     field = next(f for f in response.DESCRIPTOR.fields if f.is_repeated and f.message_type)
     if items is None:
         check_parent(call, request.parent)
-        items = call.store.list(message_class(field.message_type.full_name),
-                                f"{request.parent}/{collection(call.method)}")
+        items = call.store.list(
+            message_class(field.message_type.full_name), f"{request.parent}/{collection(call.method)}"
+        )
     predicate = parse_filter(getattr(request, "filter", ""), functions)
     items = [item for item in items if predicate(item)]
     items = order(items, getattr(call.original, "order_by", ""))
@@ -287,7 +302,7 @@ def page_of(request: Any, items: list[Any]) -> tuple[list[Any], str]:
         except ValueError:
             raise invalid("page_token is not one that this server gave out.") from None
     token = base64.urlsafe_b64encode(json.dumps(start + size).encode()).decode() if start + size < len(items) else ""
-    return items[start:start + size], token
+    return items[start : start + size], token
 
 
 def masked(message: Message, mask: field_mask_pb2.FieldMask) -> Message:
@@ -342,18 +357,20 @@ def merge(resource: Message, patch: Message, mask: field_mask_pb2.FieldMask) -> 
     paths = [path for path in paths if path.split(".")[0] not in kept]
     if inside := [path for path in paths if _in_struct(path, resource.DESCRIPTOR)]:
         raise invalid(f"{inside[0]!r} in the field mask reaches into a free-form field: name the whole field.")
-    for path in paths:
-        if path in mask.paths and path in documented(resource.DESCRIPTOR, "Immutable"):
-            if getattr(resource, path) != getattr(patch, path):
-                raise invalid(f"{path} is immutable.")
+    for path in set(paths) & set(mask.paths) & documented(resource.DESCRIPTOR, "Immutable"):
+        if getattr(resource, path) != getattr(patch, path):
+            raise invalid(f"{path} is immutable.")
     field_mask_pb2.FieldMask(paths=paths).MergeMessage(patch, resource, True, True)
 
 
 def check_etag(resource: Message, etag: str) -> None:
     """ABORTED where the client saw an older state of the resource."""
     if etag and etag != resource.etag:
-        raise CloudError("ABORTED", f"Specified {resource.DESCRIPTOR.name} `etag`: `{etag[:100]}` does not match server "
-                                    f"`etag`: `{resource.etag}`: {resource.name} has changed since it was read.")
+        raise CloudError(
+            "ABORTED",
+            f"Specified {resource.DESCRIPTOR.name} `etag`: `{etag[:100]}` does not match server "
+            f"`etag`: `{resource.etag}`: {resource.name} has changed since it was read.",
+        )
 
 
 def update(call: Call, request: Any) -> Message:
@@ -378,7 +395,10 @@ def update(call: Call, request: Any) -> Message:
 
 
 def delete(call: Call, request: Any, force: bool = False) -> Message:
-    """Remove one resource and what lies beneath it; without `force`, here or in the request, only where nothing does."""
+    """Remove one resource and what lies beneath it.
+
+    Without `force`, here or in the request, only where nothing lies beneath it.
+    """
     with call.store:
         resource = call.store.find(resource_class(call.method), request.name)
         if resource is None:
@@ -415,9 +435,9 @@ def pack(any_: Any, message: Message, version: str) -> None:
 def location_of(request: Any) -> str:
     """`projects/p/locations/l` of a request's parent, name or first resource name."""
     for field, value in request.ListFields():
-        if field.type == field.TYPE_STRING and not field.is_repeated:
-            if match := re.match(r"projects/[^/]+/locations/[^/]+", value):
-                return match.group()
+        text = value if field.type == field.TYPE_STRING and not field.is_repeated else ""
+        if match := re.match(r"projects/[^/]+/locations/[^/]+", text):
+            return match.group()
     for field, value in request.ListFields():
         if field.message_type is not None and not field.is_repeated and (place := location_of(value)):
             return place

@@ -31,8 +31,10 @@ def shares(baseline: pd.Series, target: pd.Series) -> tuple[list[str], np.ndarra
         raise invalid(f"The column {baseline.name!r} is empty in one of the two data sets.")
     if is_categorical(baseline):
         labels = sorted(set(baseline.astype(str)) | set(target.astype(str)))
-        counts = [sample.astype(str).value_counts().reindex(labels, fill_value=0).to_numpy(float)
-                  for sample in (baseline, target)]
+        counts = [
+            sample.astype(str).value_counts().reindex(labels, fill_value=0).to_numpy(float)
+            for sample in (baseline, target)
+        ]
     else:
         target = pd.to_numeric(target, errors="coerce").dropna()
         low, high = float(baseline.min()), float(baseline.max())

@@ -46,21 +46,29 @@ class FeatureValues:
             if entity is not None:
                 self._db.execute("DELETE FROM feature_values WHERE owner = ? AND entity = ?", (owner, entity))
             else:
-                self._db.execute("DELETE FROM feature_values WHERE owner = ? OR (owner > ? AND owner < ?)",
-                                 (owner, owner + "/", owner + "0"))
+                self._db.execute(
+                    "DELETE FROM feature_values WHERE owner = ? OR (owner > ? AND owner < ?)",
+                    (owner, owner + "/", owner + "0"),
+                )
 
-    def latest(self, owner: str, entity: str, before: int | None = None, after: int = 0) -> dict[str, tuple[int, bytes]]:
+    def latest(
+        self, owner: str, entity: str, before: int | None = None, after: int = 0
+    ) -> dict[str, tuple[int, bytes]]:
         """Feature → (time, value): the newest at or before `before`, and not older than `after` (ns)."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT feature, time, value FROM feature_values WHERE owner = ? AND entity = ? AND time >= ? AND time <= ? "
-                "ORDER BY time", (owner, entity, after, 2**63 - 1 if before is None else before)).fetchall()
+                "SELECT feature, time, value FROM feature_values WHERE owner = ? AND entity = ? AND time BETWEEN ? AND ? "
+                "ORDER BY time",
+                (owner, entity, after, 2**63 - 1 if before is None else before),
+            ).fetchall()
         return {feature: (time, value) for feature, time, value in rows}
 
     def entities(self, owner: str) -> list[str]:
         """Entity ids of an owner, sorted."""
         with self._lock:
-            rows = self._db.execute("SELECT DISTINCT entity FROM feature_values WHERE owner = ? ORDER BY entity", (owner,))
+            rows = self._db.execute(
+                "SELECT DISTINCT entity FROM feature_values WHERE owner = ? ORDER BY entity", (owner,)
+            )
             return [entity for (entity,) in rows.fetchall()]
 
     def count(self, owner: str) -> int:

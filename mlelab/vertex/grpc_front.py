@@ -76,8 +76,12 @@ def serve_grpc(cloud: Cloud, key: bytes, certificate: bytes) -> tuple[grpc.Serve
     server = grpc.server(
         concurrent.futures.ThreadPoolExecutor(THREADS, thread_name_prefix="grpc"),
         handlers=(_Handler(cloud),),
-        options=[("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.max_send_message_length", -1),
-                 ("grpc.so_reuseport", 0)])
+        options=[
+            ("grpc.max_receive_message_length", MAX_MESSAGE),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 0),
+        ],
+    )
     port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, certificate)]))
     server.start()
     return server, port

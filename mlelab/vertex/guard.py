@@ -9,6 +9,7 @@ its standard input; when that closes, the command's whole process group is kille
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -33,10 +34,8 @@ def main() -> int:
         return 127
 
     def kill() -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL) if hasattr(os, "killpg") else child.kill()
-        except ProcessLookupError:
-            pass
 
     def watch() -> None:
         while os.read(0, 4096):

@@ -68,8 +68,14 @@ def _set(target: dict[str, Any], path: str, value: Any) -> None:
     target[leaf] = value
 
 
-def _message(rule: HttpRule, method: Method, variables: dict[str, str], query: list[tuple[str, str]],
-             body: bytes, content_type: str) -> Message:
+def _message(
+    rule: HttpRule,
+    method: Method,
+    variables: dict[str, str],
+    query: list[tuple[str, str]],
+    body: bytes,
+    content_type: str,
+) -> Message:
     """The request message that path, query and body make together."""
     descriptor = method.request.DESCRIPTOR
     fields: dict[str, Any] = {}
@@ -123,8 +129,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args: Any) -> None:
         log.debug("http %s", args)
 
-    def send(self, status: int, body: bytes = b"", content_type: str = "application/json; charset=UTF-8",
-             headers: dict[str, str] | None = None) -> None:
+    def send(
+        self,
+        status: int,
+        body: bytes = b"",
+        content_type: str = "application/json; charset=UTF-8",
+        headers: dict[str, str] | None = None,
+    ) -> None:
         """One whole response."""
         self.send_response(status)
         for name, value in (headers or {}).items():
@@ -141,8 +152,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """An error as Google's JSON APIs write it."""
         if self._unread:  # what is left of this request must not be read as the next one
             self.close_connection = True
-        body = {"error": {"code": error.http, "message": error.message, "status": error.code,
-                          "errors": [{"message": error.message, "reason": error.code.lower()}]}}
+        body = {
+            "error": {
+                "code": error.http,
+                "message": error.message,
+                "status": error.code,
+                "errors": [{"message": error.message, "reason": error.code.lower()}],
+            }
+        }
         self.send(error.http, json.dumps(body).encode())
 
     def body(self, limit: int) -> bytes:
@@ -183,7 +200,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.send(200, json.dumps(self.cloud.identity.token(self.body(65536))).encode())
                 return
             self.cloud.identity.check(self.headers.get("Authorization", ""))
-            if host.startswith("storage.") or re.match(r"/((upload|download)/|resumable/upload/|batch/)?storage/v1", url.path):
+            if host.startswith("storage.") or re.match(
+                r"/((upload|download)/|resumable/upload/|batch/)?storage/v1", url.path
+            ):
                 self.cloud.storage.handle(self, url)
                 return
             self._rest(url)

@@ -53,12 +53,19 @@ class Jobs:
         prefix: of the state names, `JOB_STATE_` or `PIPELINE_STATE_`.
         """
         cancel = self._cancel[name] = threading.Event()
-        thread = self._threads[name] = threading.Thread(target=self._run, args=(cls, name, work, prefix, cancel),
-                                                        daemon=True, name=name)
+        thread = self._threads[name] = threading.Thread(
+            target=self._run, args=(cls, name, work, prefix, cancel), daemon=True, name=name
+        )
         thread.start()
 
-    def _run(self, cls: type[Message], name: str, work: Callable[[threading.Event], None], prefix: str,
-             cancel: threading.Event) -> None:
+    def _run(
+        self,
+        cls: type[Message],
+        name: str,
+        work: Callable[[threading.Event], None],
+        prefix: str,
+        cancel: threading.Event,
+    ) -> None:
         error: CloudError | None = None
         state = "SUCCEEDED"
         try:
@@ -81,7 +88,9 @@ class Jobs:
             self._cancel.pop(name, None)
             self._threads.pop(name, None)
 
-    def set_state(self, cls: type[Message], name: str, prefix: str, state: str, error: CloudError | None = None) -> None:
+    def set_state(
+        self, cls: type[Message], name: str, prefix: str, state: str, error: CloudError | None = None
+    ) -> None:
         """Write a state, with its times and its error."""
         with self._cloud.store.edit(cls, name) as job:
             enum = types().JobState if prefix == "JOB_STATE_" else types().PipelineState
@@ -117,8 +126,9 @@ def fail_interrupted(cloud: Cloud, cls: type[Message], pattern: str, prefix: str
     for name in cloud.store.names(pattern):
         job = cloud.store.get(cls, name)
         if enum(job.state).name.removeprefix(prefix) in ("QUEUED", "PENDING", "RUNNING", "CANCELLING"):
-            cloud.jobs.set_state(cls, name, prefix, "FAILED",
-                                 CloudError("ABORTED", "The local server was stopped while this ran."))
+            cloud.jobs.set_state(
+                cls, name, prefix, "FAILED", CloudError("ABORTED", "The local server was stopped while this ran.")
+            )
 
 
 # Worker pools
@@ -139,10 +149,13 @@ def check_pools(pools: Any) -> None:
             continue
         if pool.WhichOneof("task") is None:
             raise invalid("Each worker pool needs a container_spec or a python_package_spec.")
-        if pool.WhichOneof("task") == "container_spec" and not (pool.container_spec.command or pool.container_spec.args):
+        if pool.WhichOneof("task") == "container_spec" and not (
+            pool.container_spec.command or pool.container_spec.args
+        ):
             raise precondition(
-                f"This local stand-in cannot run the image {pool.container_spec.image_uri!r}: give the container_spec a "
-                "command, which then runs as a process on this machine.")
+                f"This local stand-in cannot run the image {pool.container_spec.image_uri!r}: give the container_spec "
+                "a command, which then runs as a process on this machine."
+            )
 
 
 class GcsFolder:
@@ -183,8 +196,16 @@ class GcsFolder:
                 self._cloud.storage.write(f"gs://{relative.as_posix()}", data)
 
 
-def run_pools(cloud: Cloud, spec: Any, job_name: str, cancel: threading.Event, *, extra: Mapping[str, str] | None = None,
-              arguments: tuple[str, ...] = (), watch: Callable[[], bool] = lambda: False) -> None:
+def run_pools(
+    cloud: Cloud,
+    spec: Any,
+    job_name: str,
+    cancel: threading.Event,
+    *,
+    extra: Mapping[str, str] | None = None,
+    arguments: tuple[str, ...] = (),
+    watch: Callable[[], bool] = lambda: False,
+) -> None:
     """Run the worker pools of a CustomJobSpec to their end.
 
     extra: more environment variables. arguments: appended to every replica's command.
@@ -222,27 +243,41 @@ def _keep_log(cloud: Cloud, job_name: str, label: str, child: Child) -> None:
     (folder / f"{label}.txt").write_text(child.tail(2**20))
 
 
-def _environment(cloud: Cloud, spec: Any, job_name: str, pool: int, replica: int,
-                 addresses: list[list[str]]) -> dict[str, str]:
+def _environment(
+    cloud: Cloud, spec: Any, job_name: str, pool: int, replica: int, addresses: list[list[str]]
+) -> dict[str, str]:
     """The documented variables of one replica."""
     cluster = {f"workerpool{i}": hosts for i, hosts in enumerate(addresses) if hosts}
     tf_cluster = {POOLS[i]: hosts for i, hosts in enumerate(addresses) if hosts}
     project, location, job_id = job_name.split("/")[1], job_name.split("/")[3], job_name.rsplit("/", 1)[1]
     environment = cloud.environment() | {
-        "GOOGLE_CLOUD_PROJECT": project, "CLOUD_ML_PROJECT_ID": project, "CLOUD_ML_REGION": location,
-        "CLOUD_ML_JOB_ID": job_id, "OMP_NUM_THREADS": "1",
-        "CLUSTER_SPEC": json.dumps({"cluster": cluster, "environment": "cloud",
-                                    "task": {"type": f"workerpool{pool}", "index": replica},
-                                    "job": json_format.MessageToJson(spec, indent=None)}),
-        "TF_CONFIG": json.dumps({"cluster": tf_cluster, "environment": "cloud",
-                                 "task": {"type": POOLS[pool], "index": replica}}),
+        "GOOGLE_CLOUD_PROJECT": project,
+        "CLOUD_ML_PROJECT_ID": project,
+        "CLOUD_ML_REGION": location,
+        "CLOUD_ML_JOB_ID": job_id,
+        "OMP_NUM_THREADS": "1",
+        "CLUSTER_SPEC": json.dumps(
+            {
+                "cluster": cluster,
+                "environment": "cloud",
+                "task": {"type": f"workerpool{pool}", "index": replica},
+                "job": json_format.MessageToJson(spec, indent=None),
+            }
+        ),
+        "TF_CONFIG": json.dumps(
+            {"cluster": tf_cluster, "environment": "cloud", "task": {"type": POOLS[pool], "index": replica}}
+        ),
         "RANK": str(sum(len(hosts) for hosts in addresses[:pool]) + replica),
-        "WORLD_SIZE": str(sum(map(len, addresses))), "MASTER_ADDR": "127.0.0.1",
+        "WORLD_SIZE": str(sum(map(len, addresses))),
+        "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": addresses[0][0].rpartition(":")[2],
     }
     if base := spec.base_output_directory.output_uri_prefix.rstrip("/"):
-        environment |= {"AIP_MODEL_DIR": f"{base}/model/", "AIP_CHECKPOINT_DIR": f"{base}/checkpoints/",
-                        "AIP_TENSORBOARD_LOG_DIR": f"{base}/logs/"}
+        environment |= {
+            "AIP_MODEL_DIR": f"{base}/model/",
+            "AIP_CHECKPOINT_DIR": f"{base}/checkpoints/",
+            "AIP_TENSORBOARD_LOG_DIR": f"{base}/logs/",
+        }
     if spec.experiment:
         environment["AIP_EXPERIMENT_NAME"] = spec.experiment.rsplit("/", 1)[-1]
     if spec.experiment_run:
@@ -266,8 +301,10 @@ def _start(cloud: Cloud, pool: Any, environment: dict[str, str], arguments: tupl
     else:
         command = [*task.command, *task.args]
     environment |= {variable.name: gcs.map(variable.value) for variable in task.env}
-    command = [gcs.map(re.sub(r"\$\((\w+)\)", lambda m: environment.get(m.group(1), m.group()), part))
-               for part in (*command, *arguments)]
+    command = [
+        gcs.map(re.sub(r"\$\((\w+)\)", lambda m: environment.get(m.group(1), m.group()), part))
+        for part in (*command, *arguments)
+    ]
     return cloud.processes.start_job(command, folder, environment)
 
 
@@ -279,7 +316,8 @@ def _wait(children: Mapping[str, Child], cancel: threading.Event, deadline: floa
             if code:
                 raise precondition(
                     f"The replica {label} exited with a non-zero status of {code}. "
-                    f"The end of its log:\n{children[label].tail(1500).strip()}")
+                    f"The end of its log:\n{children[label].tail(1500).strip()}"
+                )
         if all(code == 0 for label, code in codes.items() if label.startswith(("workerpool0", "workerpool1"))):
             return
         if cancel.wait(0.05):

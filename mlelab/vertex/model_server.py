@@ -29,8 +29,10 @@ def _find(folder: Path, *names: str) -> Path:
     for name in names:
         if (folder / name).exists():
             return folder / name
-    raise SystemExit(f"The artifact holds none of {', '.join(names)}; it holds "
-                     f"{', '.join(sorted(p.name for p in folder.iterdir())) or 'nothing'}.")
+    raise SystemExit(
+        f"The artifact holds none of {', '.join(names)}; it holds "
+        f"{', '.join(sorted(p.name for p in folder.iterdir())) or 'nothing'}."
+    )
 
 
 def _unpickle(path: Path) -> Any:
@@ -60,8 +62,11 @@ def _table(model: Any, instances: list[Any]) -> Any:
         array = np.array(instances)
     except ValueError as error:
         raise BadInstances(str(error)) from None
-    return pd.DataFrame(instances, columns=columns) if columns is not None and array.ndim == 2 \
-        and array.shape[1] == len(columns) else array
+    return (
+        pd.DataFrame(instances, columns=columns)
+        if columns is not None and array.ndim == 2 and array.shape[1] == len(columns)
+        else array
+    )
 
 
 def load_sklearn(folder: Path) -> Predict:

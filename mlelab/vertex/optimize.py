@@ -39,8 +39,9 @@ def check_study(spec: Any) -> None:
                 raise invalid(f"Parameter {parameter.parameter_id!r}: a logarithmic scale needs min_value > 0.")
         elif not value.values:
             raise invalid(f"Parameter {parameter.parameter_id!r} has no values.")
-    if _algorithm(spec) == "GRID_SEARCH" and any(p.WhichOneof("parameter_value_spec") == "double_value_spec"
-                                                 for p in spec.parameters):
+    if _algorithm(spec) == "GRID_SEARCH" and any(
+        p.WhichOneof("parameter_value_spec") == "double_value_spec" for p in spec.parameters
+    ):
         raise invalid("GRID_SEARCH takes integer, categorical and discrete parameters, not DOUBLE.")
 
 
@@ -101,7 +102,11 @@ def _active(parameters: Any, point: Point) -> Iterator[Any]:
         yield parameter
         for child in parameter.conditional_parameter_specs:
             kind = child.WhichOneof("parent_value_condition")
-            if kind and parameter.parameter_id in point and point[parameter.parameter_id] in getattr(child, kind).values:
+            if (
+                kind
+                and parameter.parameter_id in point
+                and point[parameter.parameter_id] in getattr(child, kind).values
+            ):
                 yield from _active([child.parameter_spec], point)
 
 
@@ -120,8 +125,10 @@ def _grid(parameters: list[Any]) -> Iterator[Point]:
 
 def values_of(trial: Any) -> Point:
     """A trial's parameters as plain values."""
-    return {p.parameter_id: p.value.string_value if p.value.WhichOneof("kind") == "string_value" else p.value.number_value
-            for p in trial.parameters}
+    return {
+        p.parameter_id: p.value.string_value if p.value.WhichOneof("kind") == "string_value" else p.value.number_value
+        for p in trial.parameters
+    }
 
 
 def goal(metric: Any) -> int:
@@ -200,8 +207,13 @@ def should_stop(spec: Any, trial: Any, others: list[Any]) -> bool:
     step = trial.measurements[-1].step_count
 
     def curve(one: Any) -> list[float]:
-        return [goal(metric) * m.value for measurement in one.measurements if measurement.step_count <= step
-                for m in measurement.metrics if m.metric_id == metric.metric_id]
+        return [
+            goal(metric) * m.value
+            for measurement in one.measurements
+            if measurement.step_count <= step
+            for m in measurement.metrics
+            if m.metric_id == metric.metric_id
+        ]
 
     means = [sum(c) / len(c) for c in map(curve, others) if c]
     own = curve(trial)
@@ -212,5 +224,6 @@ def optimal(spec: Any, trials: list[Any]) -> list[Any]:
     """The best trial, or those that no other beats in every metric."""
     scored = [(objective(spec, t), t) for t in trials]
     scored = [(v, t) for v, t in scored if v]
-    return [t for v, t in scored
-            if not any(all(a >= b for a, b in zip(w, v, strict=True)) and w != v for w, _ in scored)]
+    return [
+        t for v, t in scored if not any(all(a >= b for a, b in zip(w, v, strict=True)) and w != v for w, _ in scored)
+    ]

@@ -129,8 +129,14 @@ def _evaluate(node: ast.AST, parameters: dict[str, Any]) -> Any:
         return not value if isinstance(node.op, ast.Not) else -value
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         left, right = _evaluate(node.left, parameters), _evaluate(node.comparators[0], parameters)
-        operators = {ast.Eq: lambda: left == right, ast.NotEq: lambda: left != right, ast.Lt: lambda: left < right,
-                     ast.LtE: lambda: left <= right, ast.Gt: lambda: left > right, ast.GtE: lambda: left >= right}
+        operators = {
+            ast.Eq: lambda: left == right,
+            ast.NotEq: lambda: left != right,
+            ast.Lt: lambda: left < right,
+            ast.LtE: lambda: left <= right,
+            ast.Gt: lambda: left > right,
+            ast.GtE: lambda: left >= right,
+        }
         return operators[type(node.ops[0])]()
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1:
         return _CASTS[node.func.id](_evaluate(node.args[0], parameters))
@@ -142,9 +148,18 @@ def _evaluate(node: ast.AST, parameters: dict[str, Any]) -> Any:
 class Run:
     """One run of one compiled pipeline."""
 
-    def __init__(self, cloud: Cloud, spec: dict[str, Any], job: str, root: str, cancel: threading.Event,
-                 observe: Observer, load: Callable[[str], dict | None], save: Callable[[str, dict], None],
-                 fail_fast: bool) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        spec: dict[str, Any],
+        job: str,
+        root: str,
+        cancel: threading.Event,
+        observe: Observer,
+        load: Callable[[str], dict | None],
+        save: Callable[[str, dict], None],
+        fail_fast: bool,
+    ) -> None:
         self._cloud, self._spec, self._job, self._cancel = cloud, spec, job, cancel
         self._root = root.rstrip("/")
         self._observe, self._load, self._save, self._fail_fast = observe, load, save, fail_fast
@@ -196,8 +211,11 @@ class Run:
         """The DAG's own outputs, picked from those of its tasks."""
         outputs = Outputs()
         for name, source in wanted.get("parameters", {}).items():
-            choices = [source["valueFromParameter"]] if "valueFromParameter" in source \
+            choices = (
+                [source["valueFromParameter"]]
+                if "valueFromParameter" in source
                 else source["valueFromOneof"]["parameterSelectors"]
+            )
             for choice in choices:
                 given = results[choice["producerSubtask"]].outputs.parameters
                 if choice["outputParameterKey"] in given:
@@ -246,14 +264,20 @@ class Run:
             elif "taskFinalStatus" in source:
                 producer = source["taskFinalStatus"]["producerTask"]
                 ended = results[producer]
-                value = {"state": ended.state, "pipelineJobResourceName": self._job, "pipelineTaskName": producer,
-                         "error": {"message": ended.error} if ended.error else {}}
+                value = {
+                    "state": ended.state,
+                    "pipelineJobResourceName": self._job,
+                    "pipelineTaskName": producer,
+                    "error": {"message": ended.error} if ended.error else {},
+                }
             else:
                 value = source["runtimeValue"]["constant"]
                 if isinstance(value, str):  # a constant may quote other inputs
-                    value = re.sub(r"{{\$\.inputs\.parameters\['([^']+)'\]}}",
-                                   lambda m: _text(scope.parameters.get(m.group(1)
-                                                                        , inputs.parameters.get(m.group(1)))), value)
+                    value = re.sub(
+                        r"{{\$\.inputs\.parameters\['([^']+)'\]}}",
+                        lambda m: _text(scope.parameters.get(m.group(1), inputs.parameters.get(m.group(1)))),
+                        value,
+                    )
             if selector := source.get("parameterExpressionSelector"):
                 match = re.fullmatch(r"parseJson\(string_value\)\[\"(.+)\"\]", selector)
                 if not match:
@@ -281,12 +305,15 @@ class Run:
             each = [Outputs({**inputs.parameters, iterator["itemInput"]: whole(v)}, inputs.artifacts) for v in values]
         else:
             iterator = task["artifactIterator"]
-            each = [Outputs(inputs.parameters, {**inputs.artifacts, iterator["itemInput"]: [v]})
-                    for v in inputs.artifacts[iterator["items"]["inputArtifact"]]]
+            each = [
+                Outputs(inputs.parameters, {**inputs.artifacts, iterator["itemInput"]: [v]})
+                for v in inputs.artifacts[iterator["items"]["inputArtifact"]]
+            ]
         limit = int(task.get("iteratorPolicy", {}).get("parallelismLimit", 0)) or PARALLEL
         with concurrent.futures.ThreadPoolExecutor(max(1, min(limit, PARALLEL))) as pool:
-            results = list(pool.map(
-                lambda pair: self._component(f"{path}-{pair[0]}", task, component, pair[1]), enumerate(each)))
+            results = list(
+                pool.map(lambda pair: self._component(f"{path}-{pair[0]}", task, component, pair[1]), enumerate(each))
+            )
         for result in results:
             if result.state in ("FAILED", "CANCELLED"):
                 return result
@@ -339,14 +366,18 @@ class Run:
         artifact = {"name": name, "uri": uri, "type": importer["typeSchema"], "metadata": importer.get("metadata", {})}
         return Result("SUCCEEDED", Outputs(artifacts={name: [artifact]}))
 
-    def _cached(self, path: str, task: dict[str, Any], component: dict[str, Any], container: dict[str, Any],
-                inputs: Outputs) -> Result:
+    def _cached(
+        self, path: str, task: dict[str, Any], component: dict[str, Any], container: dict[str, Any], inputs: Outputs
+    ) -> Result:
         """Run a container, or take what the same container made of the same inputs before."""
         if not task.get("cachingOptions", {}).get("enableCache"):
             return Result("SUCCEEDED", self._container(path, component, container, inputs))
         uris = {name: [a["uri"] for a in artifacts] for name, artifacts in inputs.artifacts.items()}
-        key = hashlib.sha256(json.dumps([container, component.get("outputDefinitions"), inputs.parameters, uris],
-                                        sort_keys=True).encode()).hexdigest()
+        key = hashlib.sha256(
+            json.dumps(
+                [container, component.get("outputDefinitions"), inputs.parameters, uris], sort_keys=True
+            ).encode()
+        ).hexdigest()
         if found := self._load(key):
             return Result("SKIPPED", Outputs(found["parameters"], found["artifacts"]))
         outputs = self._container(path, component, container, inputs)
@@ -357,7 +388,9 @@ class Run:
 
     def _container(self, path: str, component: dict[str, Any], container: dict[str, Any], inputs: Outputs) -> Outputs:
         if not container.get("command") and not container.get("args"):
-            raise precondition(f"This local stand-in cannot run the image {container.get('image')!r} without a command.")
+            raise precondition(
+                f"This local stand-in cannot run the image {container.get('image')!r} without a command."
+            )
         while not self._cloud.jobs.slots.acquire(timeout=0.1):
             if self._cancel.is_set():
                 raise Cancelled
@@ -369,22 +402,45 @@ class Run:
     def _execute(self, path: str, component: dict[str, Any], container: dict[str, Any], inputs: Outputs) -> Outputs:
         folder = self._cloud.processes.new_folder()
         definitions = component.get("outputDefinitions", {})
-        here: dict[str, Any] = {"inputs": {"parameterValues": inputs.parameters, "parameters": {
-            name: {("stringValue"): _text(value)} for name, value in inputs.parameters.items()}, "artifacts": {}},
-            "outputs": {"parameters": {}, "artifacts": {}, "outputFile": str(folder / "executor_output.json")}}
+        here: dict[str, Any] = {
+            "inputs": {
+                "parameterValues": inputs.parameters,
+                "parameters": {name: {("stringValue"): _text(value)} for name, value in inputs.parameters.items()},
+                "artifacts": {},
+            },
+            "outputs": {"parameters": {}, "artifacts": {}, "outputFile": str(folder / "executor_output.json")},
+        }
         for name, artifacts in inputs.artifacts.items():
-            here["inputs"]["artifacts"][name] = {"artifacts": [
-                {**a, "uri": self._fetch(a["uri"], folder / "inputs" / name / str(i))} for i, a in enumerate(artifacts)]}
+            here["inputs"]["artifacts"][name] = {
+                "artifacts": [
+                    {**a, "uri": self._fetch(a["uri"], folder / "inputs" / name / str(i))}
+                    for i, a in enumerate(artifacts)
+                ]
+            }
         for name in definitions.get("parameters", {}):
             (folder / "outputs").mkdir(exist_ok=True)
             here["outputs"]["parameters"][name] = {"outputFile": str(folder / "outputs" / name)}
         for name, definition in definitions.get("artifacts", {}).items():
             (folder / "artifacts").mkdir(exist_ok=True)
-            here["outputs"]["artifacts"][name] = {"artifacts": [
-                {"name": name, "uri": str(folder / "artifacts" / name), "type": definition["artifactType"], "metadata": {}}]}
+            here["outputs"]["artifacts"][name] = {
+                "artifacts": [
+                    {
+                        "name": name,
+                        "uri": str(folder / "artifacts" / name),
+                        "type": definition["artifactType"],
+                        "metadata": {},
+                    }
+                ]
+            }
         gcs = GcsFolder(self._cloud, folder / "gcs")
-        command = [gcs.map(self._fill(part, here, path)) for part in (*container.get("command", []), *container.get("args", []))]
-        environment = self._cloud.environment() | {"GOOGLE_CLOUD_PROJECT": self._job.split("/")[1], "OMP_NUM_THREADS": "1"}
+        command = [
+            gcs.map(self._fill(part, here, path))
+            for part in (*container.get("command", []), *container.get("args", []))
+        ]
+        environment = self._cloud.environment() | {
+            "GOOGLE_CLOUD_PROJECT": self._job.split("/")[1],
+            "OMP_NUM_THREADS": "1",
+        }
         environment |= {variable["name"]: variable.get("value", "") for variable in container.get("env", [])}
         child = self._cloud.processes.start_job(command, folder, environment)
         while (code := child.poll()) is None:
@@ -392,7 +448,9 @@ class Run:
                 child.kill()
                 raise Cancelled
         if code:
-            raise precondition(f"exited with a non-zero status of {code}. The end of its log:\n{child.tail(1500).strip()}")
+            raise precondition(
+                f"exited with a non-zero status of {code}. The end of its log:\n{child.tail(1500).strip()}"
+            )
         gcs.upload()
         return self._gather(path, folder, definitions, here)
 
@@ -416,9 +474,14 @@ class Run:
             keys = [a or b for a, b in parts if a or b]
             if not keys:
                 return json.dumps(here)
-            fixed = {"pipeline_job_name": self._job.rsplit("/", 1)[1], "pipeline_job_resource_name": self._job,
-                     "pipeline_job_uuid": self._job.rsplit("/", 1)[1], "pipeline_task_name": path.rsplit("/", 1)[-1],
-                     "pipeline_task_uuid": path.replace("/", "-"), "pipeline_root": self._root}
+            fixed = {
+                "pipeline_job_name": self._job.rsplit("/", 1)[1],
+                "pipeline_job_resource_name": self._job,
+                "pipeline_job_uuid": self._job.rsplit("/", 1)[1],
+                "pipeline_task_name": path.rsplit("/", 1)[-1],
+                "pipeline_task_uuid": path.replace("/", "-"),
+                "pipeline_root": self._root,
+            }
             if keys[0] in fixed:
                 return fixed[keys[0]]
             if len(keys) >= 3 and keys[:2] == ["inputs", "parameters"]:

@@ -15,9 +15,23 @@ GUARD = Path(__file__).with_name("guard.py")
 SHIMS = Path(__file__).with_name("shims")
 MEMORY = 8 * 2**30
 # All that a child inherits. Secrets in the server's environment stay there.
-INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "OMP_NUM_THREADS",
-             "CUDA_VISIBLE_DEVICES", "TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS", "PYTHONWARNINGS", "XLA_FLAGS",
-             "LD_LIBRARY_PATH")
+INHERITED = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "SYSTEMROOT",
+    "OMP_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES",
+    "TF_CPP_MIN_LOG_LEVEL",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "PYTHONWARNINGS",
+    "XLA_FLAGS",
+    "LD_LIBRARY_PATH",
+)
 
 
 def free_port() -> int:
@@ -82,8 +96,9 @@ class Processes:
         path.mkdir()
         return path
 
-    def start_job(self, command: Sequence[str], folder: Path, environment: Mapping[str, str],
-                  paths: Sequence[Path] = ()) -> Child:
+    def start_job(
+        self, command: Sequence[str], folder: Path, environment: Mapping[str, str], paths: Sequence[Path] = ()
+    ) -> Child:
         """As `start`, for training and pipeline steps: `pip` unpacks into the job's own site folder.
 
         paths: folders that go on PYTHONPATH before it.
@@ -91,25 +106,50 @@ class Processes:
         site = folder / "site"
         python_path = [*map(str, paths), environment.get("PYTHONPATH", ""), str(site), str(SHIMS)]
         path = [str(self._bin), os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
-        return self.start(command, folder, {
-            **environment, "MLELAB_SITE": str(site), "PYTHONPATH": os.pathsep.join(filter(None, python_path)),
-            "PATH": os.pathsep.join(path)})
+        return self.start(
+            command,
+            folder,
+            {
+                **environment,
+                "MLELAB_SITE": str(site),
+                "PYTHONPATH": os.pathsep.join(filter(None, python_path)),
+                "PATH": os.pathsep.join(path),
+            },
+        )
 
-    def start(self, command: Sequence[str], folder: Path, environment: Mapping[str, str], *, seconds: float = 0,
-              memory: int = MEMORY, name: str = "log") -> Child:
+    def start(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        seconds: float = 0,
+        memory: int = MEMORY,
+        name: str = "log",
+    ) -> Child:
         """Run `command` in `folder`, with `environment` on top of the few variables that are inherited.
 
         seconds, memory (bytes): limits; 0 is none. Output goes to `folder`/`name`.txt.
         """
         env = {key: os.environ[key] for key in INHERITED if key in os.environ}
-        env |= {"HOME": str(folder), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1",
-                "PATH": os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]),
-                **environment}
+        env |= {
+            "HOME": str(folder),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PATH": os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]),
+            **environment,
+        }
         log = folder / f"{name}.txt"
         with open(log, "wb") as out:
             popen = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(GUARD), str(seconds), str(memory), *command], cwd=folder, env=env,
-                stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+                [sys.executable, "-I", "-S", str(GUARD), str(seconds), str(memory), *command],
+                cwd=folder,
+                env=env,
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         child = Child(popen, log)
         with self._lock:
             self._children = [c for c in self._children if c.poll() is None] + [child]

@@ -21,14 +21,16 @@ LEASE = "lease.mlelab.invalid"
 class Proxy:
     """Listens on 127.0.0.1. `grpc_port` and `http_port` are the local TLS servers."""
 
-    def __init__(self, grpc_port: int, http_port: int, *, port: int = 0, offline: bool = True,
-                 upstream: str | None = None) -> None:
+    def __init__(
+        self, grpc_port: int, http_port: int, *, port: int = 0, offline: bool = True, upstream: str | None = None
+    ) -> None:
         self._grpc_port, self._http_port = grpc_port, http_port
         self._offline, self._upstream = offline, upstream
         self._loop = asyncio.new_event_loop()
         self.leases = 0
         self._server = self._loop.run_until_complete(
-            asyncio.start_server(self._serve, "127.0.0.1", port, limit=65536, backlog=512))
+            asyncio.start_server(self._serve, "127.0.0.1", port, limit=65536, backlog=512)
+        )
         self.port: int = self._server.sockets[0].getsockname()[1]
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="proxy")
         self._thread.start()
@@ -107,8 +109,9 @@ class Proxy:
         finally:
             self.leases -= 1
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
-                    source: asyncio.StreamWriter | None = None) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: asyncio.StreamWriter | None = None
+    ) -> None:
         try:
             while data := await reader.read(65536):
                 if source:

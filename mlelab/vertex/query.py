@@ -17,8 +17,11 @@ from .errors import invalid
 Predicate = Callable[[Message], bool]
 Functions = Mapping[str, Callable[[Message, list[str]], bool]]
 
-_TOKEN = re.compile(r"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<op><=|>=|!=|=|<|>|:)|(?P<punct>[(),])
-                        |(?P<word>[^\s()=!<>:,"']+))""", re.VERBOSE)
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<op><=|>=|!=|=|<|>|:)|(?P<punct>[(),])
+                        |(?P<word>[^\s()=!<>:,"']+))""",
+    re.VERBOSE,
+)
 MISSING = object()
 
 
@@ -48,7 +51,9 @@ def lookup(message: Any, path: str) -> Any:
         for cut in range(len(parts), 0, -1):
             key = ".".join(parts[:cut]).strip('"')
             if key in message.fields:
-                return lookup(message.fields[key], ".".join(parts[cut:])) if parts[cut:] else _value(message.fields[key])
+                return (
+                    lookup(message.fields[key], ".".join(parts[cut:])) if parts[cut:] else _value(message.fields[key])
+                )
         return MISSING
     if isinstance(message, struct_pb2.Value):
         if head in ("number_value", "string_value", "bool_value"):
@@ -108,9 +113,16 @@ def _compare(found: Any, op: str, text: str) -> bool:
         same = fnmatch.fnmatchcase(found, re.sub(r"([\[?])", r"[\1]", text)) if "*" in text else found == text
         return same == (op == "=")
     try:
-        return {"=": found == wanted, "!=": found != wanted}[op] if op in ("=", "!=") else {
-            "<": lambda: found < wanted, "<=": lambda: found <= wanted,
-            ">": lambda: found > wanted, ">=": lambda: found >= wanted}[op]()
+        return (
+            {"=": found == wanted, "!=": found != wanted}[op]
+            if op in ("=", "!=")
+            else {
+                "<": lambda: found < wanted,
+                "<=": lambda: found <= wanted,
+                ">": lambda: found > wanted,
+                ">=": lambda: found >= wanted,
+            }[op]()
+        )
     except TypeError:
         raise invalid(f"{op!r} does not apply to this field.") from None
 
@@ -124,7 +136,7 @@ class _Parser:
         while at < len(text):
             match = _TOKEN.match(text, at)
             if not match:
-                raise invalid(f"Filter cannot be read from {text[at:at + 20]!r} on.")
+                raise invalid(f"Filter cannot be read from {text[at : at + 20]!r} on.")
             self.tokens.append((match.lastgroup, match.group(match.lastgroup)))
             at = match.end()
         self.at = 0

@@ -20,8 +20,9 @@ log = logging.getLogger("mlelab.vertex")
 
 TICK = 1.0
 _FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
-_NAMES = {n: i for i, n in enumerate("sun mon tue wed thu fri sat".split())} | {
-    n: i + 1 for i, n in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split())}
+_NAMES = {n: i for i, n in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])} | {
+    n: i + 1 for i, n in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])
+}
 
 
 class Clock:

@@ -32,11 +32,13 @@ from .tls import make_keys
 log = logging.getLogger("mlelab.vertex")
 
 PROJECT = "local-project"
-STAND_IN = ("This is a local stand-in for Vertex AI, for learning and tests: "
-            "nothing leaves this machine and nothing is billed.")
+STAND_IN = (
+    "This is a local stand-in for Vertex AI, for learning and tests: nothing leaves this machine and nothing is billed."
+)
 
-SERVICES = [importlib.import_module(f"{services.__name__}.{info.name}")
-            for info in pkgutil.iter_modules(services.__path__)]
+SERVICES = [
+    importlib.import_module(f"{services.__name__}.{info.name}") for info in pkgutil.iter_modules(services.__path__)
+]
 
 
 class StateInUse(RuntimeError):
@@ -63,8 +65,15 @@ class Cloud:
     offline: refuse tunnels to hosts other than Google's instead of passing them on.
     """
 
-    def __init__(self, state: Path | str | None = None, *, port: int = 0, offline: bool = True,
-                 project: str = PROJECT, upstream: str | None = None) -> None:
+    def __init__(
+        self,
+        state: Path | str | None = None,
+        *,
+        port: int = 0,
+        offline: bool = True,
+        project: str = PROJECT,
+        upstream: str | None = None,
+    ) -> None:
         self.project = project
         self._temporary = Path(tempfile.mkdtemp(prefix="mlelab-vertex-")) if state is None else None
         self.state = Path(self._temporary or state).absolute()
@@ -106,10 +115,16 @@ class Cloud:
         return {
             "GOOGLE_CLOUD_PROJECT": self.project,
             "GOOGLE_APPLICATION_CREDENTIALS": str(self.keys.account),
-            "HTTPS_PROXY": proxy, "https_proxy": proxy, "NO_PROXY": "localhost,127.0.0.1", "no_proxy": "localhost,127.0.0.1",
+            "HTTPS_PROXY": proxy,
+            "https_proxy": proxy,
+            "NO_PROXY": "localhost,127.0.0.1",
+            "no_proxy": "localhost,127.0.0.1",
             "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(self.keys.authority),
-            "REQUESTS_CA_BUNDLE": bundle, "CURL_CA_BUNDLE": bundle, "SSL_CERT_FILE": bundle,
-            "NO_GCE_CHECK": "true", "GOOGLE_API_USE_CLIENT_CERTIFICATE": "false",
+            "REQUESTS_CA_BUNDLE": bundle,
+            "CURL_CA_BUNDLE": bundle,
+            "SSL_CERT_FILE": bundle,
+            "NO_GCE_CHECK": "true",
+            "GOOGLE_API_USE_CLIENT_CERTIFICATE": "false",
             "FSSPEC_GCS": json.dumps({"endpoint_url": f"http://127.0.0.1:{self.http_port}"}),
             "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
             "MLELAB_VERTEX": self.state.as_posix(),

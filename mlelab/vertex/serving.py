@@ -23,7 +23,9 @@ PREDICT_SECONDS = 60.0
 IDLE_SECONDS = 60.0  # a replica beyond the minimum ends when it had nothing to do for so long
 BUSY = 2  # requests in flight per replica above which another one is started
 # Prebuilt containers: .../vertex-ai/prediction/sklearn-cpu.1-6:latest
-PREBUILT = re.compile(r"(?:[\w.-]+/)?(?:vertex-ai(?:-restricted)?|cloud-aiplatform)/prediction/(sklearn|xgboost|tf2?)-\w+\.")
+PREBUILT = re.compile(
+    r"(?:[\w.-]+/)?(?:vertex-ai(?:-restricted)?|cloud-aiplatform)/prediction/(sklearn|xgboost|tf2?)-\w+\."
+)
 
 
 def framework_of(image: str) -> str | None:
@@ -46,18 +48,29 @@ class Replica:
         self.health_route = spec.health_route or "/health"
         self.predict_route = spec.predict_route or "/predict"
         environment = {
-            "AIP_HTTP_PORT": str(port), "AIP_HEALTH_ROUTE": self.health_route, "AIP_PREDICT_ROUTE": self.predict_route,
-            "AIP_STORAGE_URI": model.artifact_uri, "AIP_MODE": "PREDICTION", "AIP_MODE_VERSION": "1.0.0",
-            "AIP_ACCELERATOR_TYPE": "cpu", "AIP_MACHINE_TYPE": "local", "AIP_VERSION_NAME": model.version_id, **names}
+            "AIP_HTTP_PORT": str(port),
+            "AIP_HEALTH_ROUTE": self.health_route,
+            "AIP_PREDICT_ROUTE": self.predict_route,
+            "AIP_STORAGE_URI": model.artifact_uri,
+            "AIP_MODE": "PREDICTION",
+            "AIP_MODE_VERSION": "1.0.0",
+            "AIP_ACCELERATOR_TYPE": "cpu",
+            "AIP_MACHINE_TYPE": "local",
+            "AIP_VERSION_NAME": model.version_id,
+            **names,
+        }
         framework = framework_of(spec.image_uri)
         if spec.command or not framework:
             if not spec.command:
                 raise precondition(
                     f"This local stand-in cannot run the image {spec.image_uri!r}: give the model a "
-                    "serving_container_command, which then runs as a process on this machine.")
+                    "serving_container_command, which then runs as a process on this machine."
+                )
             environment |= cloud.environment() | {variable.name: variable.value for variable in spec.env}
-            command = [re.sub(r"\$\((\w+)\)", lambda m: environment.get(m.group(1), m.group()), part)
-                       for part in (*spec.command, *spec.args)]
+            command = [
+                re.sub(r"\$\((\w+)\)", lambda m: environment.get(m.group(1), m.group()), part)
+                for part in (*spec.command, *spec.args)
+            ]
             environment["PYTHONPATH"] = str(artifact)
         else:
             environment |= {variable.name: variable.value for variable in spec.env}
@@ -84,19 +97,28 @@ class Replica:
             except urllib3.exceptions.HTTPError:
                 time.sleep(0.02)
         self.child.kill()
-        raise precondition(f"Model server did not answer {self.health_route} within {START_SECONDS:.0f} s. "
-                           "Model server logs: " + self.child.tail())
+        raise precondition(
+            f"Model server did not answer {self.health_route} within {START_SECONDS:.0f} s. "
+            "Model server logs: " + self.child.tail()
+        )
 
     def post(self, body: bytes, content_type: str) -> tuple[int, bytes, str]:
         """Send a body to the predict route. Returns status, body and content type."""
         try:
-            answer = self._pool.request("POST", self.predict_route, body=body, timeout=PREDICT_SECONDS,
-                                        headers={"Content-Type": content_type or "application/json"})
+            answer = self._pool.request(
+                "POST",
+                self.predict_route,
+                body=body,
+                timeout=PREDICT_SECONDS,
+                headers={"Content-Type": content_type or "application/json"},
+            )
         except (urllib3.exceptions.ReadTimeoutError, TimeoutError):
             raise CloudError("DEADLINE_EXCEEDED", f"The model did not answer within {PREDICT_SECONDS:.0f} s.") from None
         except urllib3.exceptions.HTTPError:
-            raise CloudError("UNAVAILABLE", "Model server connection error: the model's process ended. "
-                                            "Model server logs: " + self.child.tail(500)) from None
+            raise CloudError(
+                "UNAVAILABLE",
+                "Model server connection error: the model's process ended. Model server logs: " + self.child.tail(500),
+            ) from None
         return answer.status, answer.data, answer.headers.get("Content-Type", "application/json")
 
 
@@ -200,10 +222,16 @@ class Serving:
         with lock:
             if key not in self._deployments:
                 model = find_version(self._cloud.store, f"{deployed.model}@{deployed.model_version_id}")
-                resources = deployed.dedicated_resources if deployed.HasField("dedicated_resources") \
+                resources = (
+                    deployed.dedicated_resources
+                    if deployed.HasField("dedicated_resources")
                     else deployed.automatic_resources
-                names = {"AIP_ENDPOINT_ID": endpoint.rsplit("/", 1)[1], "AIP_DEPLOYED_MODEL_ID": deployed.id,
-                         "AIP_PROJECT_NUMBER": endpoint.split("/")[1]}
+                )
+                names = {
+                    "AIP_ENDPOINT_ID": endpoint.rsplit("/", 1)[1],
+                    "AIP_DEPLOYED_MODEL_ID": deployed.id,
+                    "AIP_PROJECT_NUMBER": endpoint.split("/")[1],
+                }
                 made = Deployment(self._cloud, model, names, resources.min_replica_count, resources.max_replica_count)
                 made.start()
                 self._deployments[key] = made

@@ -118,7 +118,7 @@ class Storage:
         prefix = prefix.rstrip("/")
         for name in names:
             _check_object(name)
-            relative = name[len(prefix):].lstrip("/") or PurePosixPath(name).name
+            relative = name[len(prefix) :].lstrip("/") or PurePosixPath(name).name
             if name.endswith("/"):
                 continue
             target = folder.joinpath(*relative.split("/")).resolve()
@@ -143,7 +143,9 @@ class Storage:
         return json.loads(row[0])
 
     def _find(self, bucket: str, name: str) -> tuple[dict[str, Any], str] | None:
-        row = self._db.execute("SELECT data, blob FROM objects WHERE bucket = ? AND name = ?", (bucket, name)).fetchone()
+        row = self._db.execute(
+            "SELECT data, blob FROM objects WHERE bucket = ? AND name = ?", (bucket, name)
+        ).fetchone()
         return (json.loads(row[0]), row[1]) if row else None
 
     def _object(self, bucket: str, name: str, query: dict[str, str] | None = None) -> tuple[dict[str, Any], str]:
@@ -169,11 +171,15 @@ class Storage:
         for word in ("Generation", "Metageneration"):
             have = meta[word.lower()] if meta else "0"
             if (want := query.get(f"{prefix}{word}Match")) is not None and want != have:
-                raise CloudError("FAILED_PRECONDITION", "At least one of the pre-conditions you specified did not hold.")
+                raise CloudError(
+                    "FAILED_PRECONDITION", "At least one of the pre-conditions you specified did not hold."
+                )
             if (want := query.get(f"{prefix}{word}NotMatch")) is not None and want == have:
                 if reading:
                     raise _NotModified
-                raise CloudError("FAILED_PRECONDITION", "At least one of the pre-conditions you specified did not hold.")
+                raise CloudError(
+                    "FAILED_PRECONDITION", "At least one of the pre-conditions you specified did not hold."
+                )
 
     def _insert(self, bucket: str, wanted: dict[str, Any], data: bytes, query: dict[str, str]) -> dict[str, Any]:
         self._bucket(bucket)
@@ -194,19 +200,43 @@ class Storage:
                 self._check(old[0] if old else None, query)
                 generation = str(max(time.time_ns() // 1000, int(old[0]["generation"]) + 1 if old else 0))
                 meta = {
-                    **{k: wanted[k] for k in ("metadata", "cacheControl", "contentDisposition", "contentEncoding",
-                                              "contentLanguage", "customTime", "storageClass") if k in wanted},
-                    "kind": "storage#object", "bucket": bucket, "name": name, "id": f"{bucket}/{name}/{generation}",
-                    "generation": generation, "metageneration": "1", "size": str(len(data)), "md5Hash": md5,
-                    "crc32c": crc, "contentType": wanted.get("contentType") or "application/octet-stream",
-                    "timeCreated": _now(), "updated": _now(), "etag": secrets.token_hex(8),
+                    **{
+                        k: wanted[k]
+                        for k in (
+                            "metadata",
+                            "cacheControl",
+                            "contentDisposition",
+                            "contentEncoding",
+                            "contentLanguage",
+                            "customTime",
+                            "storageClass",
+                        )
+                        if k in wanted
+                    },
+                    "kind": "storage#object",
+                    "bucket": bucket,
+                    "name": name,
+                    "id": f"{bucket}/{name}/{generation}",
+                    "generation": generation,
+                    "metageneration": "1",
+                    "size": str(len(data)),
+                    "md5Hash": md5,
+                    "crc32c": crc,
+                    "contentType": wanted.get("contentType") or "application/octet-stream",
+                    "timeCreated": _now(),
+                    "updated": _now(),
+                    "etag": secrets.token_hex(8),
                 }
                 meta.setdefault("storageClass", "STANDARD")
-                host, path = "https://storage.googleapis.com", f"storage/v1/b/{bucket}/o/{urllib.parse.quote(name, safe='')}"
+                host, path = (
+                    "https://storage.googleapis.com",
+                    f"storage/v1/b/{bucket}/o/{urllib.parse.quote(name, safe='')}",
+                )
                 meta["selfLink"] = f"{host}/{path}"
                 meta["mediaLink"] = f"{host}/download/{path}?generation={generation}&alt=media"
-                self._db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)",
-                                 (bucket, name, blob, json.dumps(meta)))
+                self._db.execute(
+                    "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", (bucket, name, blob, json.dumps(meta))
+                )
         except BaseException:
             (self._blobs / blob).unlink(missing_ok=True)
             raise
@@ -237,8 +267,13 @@ class Storage:
         except CloudError as error:
             status = 412 if error.code == "FAILED_PRECONDITION" and "pre-conditions" in error.message else error.http
             status = 409 if "not empty" in error.message else status
-            body = {"error": {"code": status, "message": error.message,
-                              "errors": [{"message": error.message, "domain": "global", "reason": error.code}]}}
+            body = {
+                "error": {
+                    "code": status,
+                    "message": error.message,
+                    "errors": [{"message": error.message, "domain": "global", "reason": error.code}],
+                }
+            }
             if http._unread:
                 http.close_connection = True
             http.send(status, json.dumps(body).encode())
@@ -254,7 +289,12 @@ class Storage:
         path = re.sub(r"^/resumable(?=/upload/)", "", path)
         match = re.fullmatch(r"/(?:(upload|download)/)?storage/v1(?:/b(?:/([^/]+)(?:/o(?:/(.+))?)?)?)?(/?)", path)
         if match is None:
-            if not path.startswith("/storage/") and verb == "GET" and (media := re.fullmatch(r"/([^/]+)/(.+)", path)) and _BUCKET.fullmatch(media.group(1)):
+            if (
+                not path.startswith("/storage/")
+                and verb == "GET"
+                and (media := re.fullmatch(r"/([^/]+)/(.+)", path))
+                and _BUCKET.fullmatch(media.group(1))
+            ):
                 return self._media(http, media.group(1), urllib.parse.unquote(media.group(2)), query)
             raise CloudError("UNIMPLEMENTED", f"storage {verb} {path[:200]} is not implemented by this local stand-in.")
         mode, bucket, name, _ = match.groups()
@@ -288,20 +328,32 @@ class Storage:
             with self._lock:
                 rows = self._db.execute("SELECT data FROM buckets ORDER BY name").fetchall()
             items = [json.loads(data) for (data,) in rows]
-            return 200, {"kind": "storage#buckets",
-                         "items": [b for b in items if b["name"].startswith(query.get("prefix", ""))]}
+            return 200, {
+                "kind": "storage#buckets",
+                "items": [b for b in items if b["name"].startswith(query.get("prefix", ""))],
+            }
         if name is None and verb == "POST":
             name = body.get("name") if isinstance(body.get("name"), str) else ""
             _check_bucket(name)
             bucket = {"location": "US", "storageClass": "STANDARD", "locationType": "multi-region", **body}
-            bucket |= {"kind": "storage#bucket", "id": name, "name": name, "projectNumber": self._project_number,
-                       "location": str(bucket["location"]).upper(), "metageneration": "1", "timeCreated": _now(),
-                       "updated": _now(), "etag": secrets.token_hex(4),
-                       "selfLink": f"https://storage.googleapis.com/storage/v1/b/{name}"}
+            bucket |= {
+                "kind": "storage#bucket",
+                "id": name,
+                "name": name,
+                "projectNumber": self._project_number,
+                "location": str(bucket["location"]).upper(),
+                "metageneration": "1",
+                "timeCreated": _now(),
+                "updated": _now(),
+                "etag": secrets.token_hex(4),
+                "selfLink": f"https://storage.googleapis.com/storage/v1/b/{name}",
+            }
             with self._transaction():
                 if self._db.execute("SELECT 1 FROM buckets WHERE name = ?", (name,)).fetchone():
-                    raise CloudError("ALREADY_EXISTS", "Your previous request to create the named bucket succeeded and "
-                                                       "you already own it.")
+                    raise CloudError(
+                        "ALREADY_EXISTS",
+                        "Your previous request to create the named bucket succeeded and you already own it.",
+                    )
                 self._db.execute("INSERT INTO buckets VALUES (?, ?)", (name, json.dumps(bucket)))
             return 200, bucket
         if name is None:
@@ -328,7 +380,9 @@ class Storage:
             policy = bucket.get("_iam", {"version": 1, "bindings": []})
             if verb == "PUT":
                 policy = {**body, "etag": secrets.token_hex(4)}
-                self._db.execute("UPDATE buckets SET data = ? WHERE name = ?", (json.dumps({**bucket, "_iam": policy}), name))
+                self._db.execute(
+                    "UPDATE buckets SET data = ? WHERE name = ?", (json.dumps({**bucket, "_iam": policy}), name)
+                )
         return 200, {"kind": "storage#policy", "etag": "0", **policy}
 
     def _list(self, bucket: str, query: dict[str, str]) -> dict[str, Any]:
@@ -338,8 +392,10 @@ class Storage:
         if not limit.isdigit() or int(limit) < 1:
             raise invalid("maxResults must be a positive number.")
         with self._lock:
-            rows = self._db.execute("SELECT name, data FROM objects WHERE bucket = ? AND name >= ? ORDER BY name",
-                                    (bucket, max(prefix, query.get("startOffset", ""), key=str.encode))).fetchall()
+            rows = self._db.execute(
+                "SELECT name, data FROM objects WHERE bucket = ? AND name >= ? ORDER BY name",
+                (bucket, max(prefix, query.get("startOffset", ""), key=str.encode)),
+            ).fetchall()
         end, token = query.get("endOffset"), query.get("pageToken", "")
         try:
             after = base64.urlsafe_b64decode(token.encode()).decode()
@@ -353,15 +409,19 @@ class Storage:
             if "matchGlob" in query and not _glob(query["matchGlob"], name):
                 continue
             cut = name.find(delimiter, len(prefix)) if delimiter else -1
-            entry = name if cut < 0 else name[:cut + len(delimiter)]
+            entry = name if cut < 0 else name[: cut + len(delimiter)]
             if token and (entry <= after):
                 continue
             if cut >= 0 and prefixes and prefixes[-1] == entry:
                 continue
             if len(items) + len(prefixes) >= min(int(limit), 1000):
                 last = max([*(i["name"] for i in items[-1:]), *prefixes[-1:]])
-                return {"kind": "storage#objects", "items": items, "prefixes": prefixes,
-                        "nextPageToken": base64.urlsafe_b64encode(last.encode()).decode()}
+                return {
+                    "kind": "storage#objects",
+                    "items": items,
+                    "prefixes": prefixes,
+                    "nextPageToken": base64.urlsafe_b64encode(last.encode()).decode(),
+                }
             if cut >= 0:
                 prefixes.append(entry)
                 if entry == name and query.get("includeTrailingDelimiter") == "true":
@@ -370,8 +430,9 @@ class Storage:
                 items.append(json.loads(data))
         return {"kind": "storage#objects", "items": items, "prefixes": prefixes}
 
-    def _objects(self, verb: str, bucket: str, name: str, query: dict[str, str],
-                 body: dict[str, Any]) -> tuple[int, Any]:
+    def _objects(
+        self, verb: str, bucket: str, name: str, query: dict[str, str], body: dict[str, Any]
+    ) -> tuple[int, Any]:
         copy = re.fullmatch(r"(.+)/(rewriteTo|copyTo)/b/([^/]+)/o/(.+)", name)
         if copy and verb == "POST":
             source, kind, to_bucket, target = copy.groups()
@@ -383,16 +444,25 @@ class Storage:
             wanted.pop("md5Hash"), wanted.pop("crc32c")
             made = self._insert(urllib.parse.unquote(to_bucket), wanted, data, query)
             return 200, made if kind == "copyTo" else {
-                "kind": "storage#rewriteResponse", "done": True, "resource": made,
-                "totalBytesRewritten": made["size"], "objectSize": made["size"]}
+                "kind": "storage#rewriteResponse",
+                "done": True,
+                "resource": made,
+                "totalBytesRewritten": made["size"],
+                "objectSize": made["size"],
+            }
         if verb == "POST" and name.endswith("/compose"):
             target = urllib.parse.unquote(name.removesuffix("/compose"))
             sources = body.get("sourceObjects")
-            if not isinstance(sources, list) or not 1 <= len(sources) <= 32 or not all(
-                    isinstance(s, dict) and isinstance(s.get("name"), str) for s in sources):
+            if (
+                not isinstance(sources, list)
+                or not 1 <= len(sources) <= 32
+                or not all(isinstance(s, dict) and isinstance(s.get("name"), str) for s in sources)
+            ):
                 raise invalid("compose takes 1 to 32 sourceObjects, each with a name.")
-            data = b"".join(self._read(bucket, s["name"], {"generation": str(s["generation"])} if s.get("generation")
-                                       else {})[1] for s in sources)
+            data = b"".join(
+                self._read(bucket, s["name"], {"generation": str(s["generation"])} if s.get("generation") else {})[1]
+                for s in sources
+            )
             wanted = body.get("destination") if isinstance(body.get("destination"), dict) else {}
             return 200, self._insert(bucket, {**wanted, "name": target}, data, query)
         name = urllib.parse.unquote(name)
@@ -405,8 +475,9 @@ class Storage:
             self._check(meta, query)
             if verb in ("PATCH", "PUT"):
                 meta = _patched(meta, body)
-                self._db.execute("UPDATE objects SET data = ? WHERE bucket = ? AND name = ?",
-                                 (json.dumps(meta), bucket, name))
+                self._db.execute(
+                    "UPDATE objects SET data = ? WHERE bucket = ? AND name = ?", (json.dumps(meta), bucket, name)
+                )
             elif verb == "DELETE":
                 self._db.execute("DELETE FROM objects WHERE bucket = ? AND name = ?", (bucket, name))
             else:
@@ -420,11 +491,16 @@ class Storage:
         meta, _ = self._object(bucket, name, query)
         self._check(meta, query, reading=True)
         meta, data = self._read(bucket, name, query)
-        headers = {"ETag": meta["etag"], "X-Goog-Generation": meta["generation"], "Accept-Ranges": "bytes",
-                   "X-Goog-Metageneration": meta["metageneration"], "X-Goog-Storage-Class": meta["storageClass"],
-                   "X-Goog-Hash": f"crc32c={meta['crc32c']},md5={meta['md5Hash']}",
-                   "X-Goog-Stored-Content-Length": meta["size"],
-                   "X-Goog-Stored-Content-Encoding": meta.get("contentEncoding", "identity")}
+        headers = {
+            "ETag": meta["etag"],
+            "X-Goog-Generation": meta["generation"],
+            "Accept-Ranges": "bytes",
+            "X-Goog-Metageneration": meta["metageneration"],
+            "X-Goog-Storage-Class": meta["storageClass"],
+            "X-Goog-Hash": f"crc32c={meta['crc32c']},md5={meta['md5Hash']}",
+            "X-Goog-Stored-Content-Length": meta["size"],
+            "X-Goog-Stored-Content-Encoding": meta.get("contentEncoding", "identity"),
+        }
         if meta.get("contentEncoding"):
             headers["Content-Encoding"] = meta["contentEncoding"]
         spec = http.headers.get("Range", "")
@@ -438,8 +514,12 @@ class Storage:
         if start >= len(data) or stop <= start:
             http.send(416, b"", meta["contentType"], {"Content-Range": f"bytes */{len(data)}"})
         else:
-            http.send(206, data[start:stop], meta["contentType"],
-                      headers | {"Content-Range": f"bytes {start}-{stop - 1}/{len(data)}"})
+            http.send(
+                206,
+                data[start:stop],
+                meta["contentType"],
+                headers | {"Content-Range": f"bytes {start}-{stop - 1}/{len(data)}"},
+            )
         return None, None
 
     # Uploads
@@ -468,11 +548,18 @@ class Storage:
                 upload_id = secrets.token_urlsafe(24)
                 while len(self._sessions) >= MAX_SESSIONS:
                     self._drop(next(iter(self._sessions)))
-                self._sessions[upload_id] = {"bucket": bucket, "wanted": wanted, "query": query, "size": 0,
-                                             "path": self._blobs / f"session-{secrets.token_hex(8)}",
-                                             "lock": threading.Lock()}
-            there = f"{'https' if http.headers.get('Host', '').endswith('googleapis.com') else 'http'}://" \
-                    f"{http.headers['Host']}/upload/storage/v1/b/{bucket}/o?uploadType=resumable&upload_id={upload_id}"
+                self._sessions[upload_id] = {
+                    "bucket": bucket,
+                    "wanted": wanted,
+                    "query": query,
+                    "size": 0,
+                    "path": self._blobs / f"session-{secrets.token_hex(8)}",
+                    "lock": threading.Lock(),
+                }
+            there = (
+                f"{'https' if http.headers.get('Host', '').endswith('googleapis.com') else 'http'}://"
+                f"{http.headers['Host']}/upload/storage/v1/b/{bucket}/o?uploadType=resumable&upload_id={upload_id}"
+            )
             http.send(200, b"", headers={"Location": there, "X-GUploader-UploadID": upload_id})
             return None, None
         raise invalid(f"uploadType {kind!r} is not media, multipart or resumable.")
@@ -518,7 +605,8 @@ class Storage:
         """Several metadata calls in one request."""
         body = http.body(2**20 * 10)
         message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(
-            b"Content-Type: " + http.headers.get("Content-Type", "").encode() + b"\r\n\r\n" + body)
+            b"Content-Type: " + http.headers.get("Content-Type", "").encode() + b"\r\n\r\n" + body
+        )
         boundary = "batch_" + secrets.token_hex(8)
         out = []
         for part in list(message.iter_parts())[:100] if message.is_multipart() else []:
@@ -527,10 +615,16 @@ class Storage:
             url = urllib.parse.urlsplit(target)
             inner = _Inner(verb, payload)
             self.handle(inner, url._replace(path="/" + url.path.lstrip("/")))
-            reply = f"HTTP/1.1 {inner.status} X\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n".encode() + inner.out
+            reply = (
+                f"HTTP/1.1 {inner.status} X\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n".encode()
+                + inner.out
+            )
             reply_id = "response-" + part.get("Content-ID", "").strip("<>")
-            out.append(f"--{boundary}\r\nContent-Type: application/http\r\nContent-ID: <{reply_id}>\r\n\r\n".encode()
-                       + reply + b"\r\n")
+            out.append(
+                f"--{boundary}\r\nContent-Type: application/http\r\nContent-ID: <{reply_id}>\r\n\r\n".encode()
+                + reply
+                + b"\r\n"
+            )
         http.send(200, b"".join(out) + f"--{boundary}--\r\n".encode(), f"multipart/mixed; boundary={boundary}")
         return None, None
 
@@ -556,8 +650,24 @@ def precondition_not_empty(name: str) -> CloudError:
 
 
 def _patched(old: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-    fixed = ("kind", "id", "name", "bucket", "generation", "metageneration", "size", "md5Hash", "crc32c", "timeCreated",
-             "projectNumber", "location", "selfLink", "mediaLink", "etag", "updated")
+    fixed = (
+        "kind",
+        "id",
+        "name",
+        "bucket",
+        "generation",
+        "metageneration",
+        "size",
+        "md5Hash",
+        "crc32c",
+        "timeCreated",
+        "projectNumber",
+        "location",
+        "selfLink",
+        "mediaLink",
+        "etag",
+        "updated",
+    )
     new = dict(old)
     for key, value in body.items():
         if key in fixed:

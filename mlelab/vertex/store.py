@@ -86,7 +86,8 @@ class Store:
             self._db.execute(
                 "INSERT INTO resources (name, collection, data) VALUES (?, ?, ?) "
                 "ON CONFLICT (name) DO UPDATE SET data = excluded.data",
-                (name, name.rpartition("/")[0], message.SerializeToString()))
+                (name, name.rpartition("/")[0], message.SerializeToString()),
+            )
 
     def insert(self, message: Message, name: str | None = None) -> None:
         """Insert a new resource; CloudError ALREADY_EXISTS where the name is taken."""
@@ -121,8 +122,9 @@ class Store:
         with self._lock:
             if "/-/" in collection:
                 pattern = collection.replace("*", "[*]").replace("?", "[?]").replace("/-/", "/*/")
-                rows = self._db.execute("SELECT data, collection FROM resources WHERE collection GLOB ? ORDER BY seq",
-                                        (pattern,)).fetchall()
+                rows = self._db.execute(
+                    "SELECT data, collection FROM resources WHERE collection GLOB ? ORDER BY seq", (pattern,)
+                ).fetchall()
                 depth = collection.count("/")
                 return [cls.FromString(data) for data, where in rows if where.count("/") == depth]
             rows = self._db.execute("SELECT data FROM resources WHERE collection = ? ORDER BY seq", (collection,))
@@ -131,8 +133,9 @@ class Store:
     def beneath(self, name: str) -> list[str]:
         """Names of the resources that lie beneath `name`, oldest first."""
         with self._lock:
-            rows = self._db.execute("SELECT name FROM resources WHERE name > ? AND name < ? ORDER BY seq",
-                                    (name + "/", name + "0"))
+            rows = self._db.execute(
+                "SELECT name FROM resources WHERE name > ? AND name < ? ORDER BY seq", (name + "/", name + "0")
+            )
             return [found for (found,) in rows.fetchall()]
 
     def names(self, pattern: str) -> list[str]:

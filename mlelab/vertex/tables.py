@@ -70,8 +70,10 @@ def bigquery_table(cloud: Cloud, uri: str) -> pd.DataFrame:
         except CloudError as error:
             if error.code != "NOT_FOUND":
                 raise
-    raise CloudError("NOT_FOUND", f"{uri}: this local stand-in has no BigQuery and reads {stem}.parquet instead, "
-                                  "which does not exist.")
+    raise CloudError(
+        "NOT_FOUND",
+        f"{uri}: this local stand-in has no BigQuery and reads {stem}.parquet instead, which does not exist.",
+    )
 
 
 def plain(value: Any) -> Any:

@@ -31,16 +31,25 @@ def measure(title: str, call: Callable[[], object], count: int = 300) -> None:
 
 def main() -> None:
     """Start a server of its own and measure it."""
-    subprocess.run([sys.executable, "-c", """
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            """
 import time
 start = time.perf_counter()
 from mlelab.vertex.server import Cloud
 middle = time.perf_counter()
 cloud = Cloud()
-print(f"{'start of the server':55} {time.perf_counter() - middle:.2f} s, after {middle - start:.1f} s for importing the SDK")
-cloud.close()"""], check=True)
-    server = subprocess.Popen([sys.executable, "-m", "mlelab.vertex", "--ephemeral", "--json", "--offline"],
-                              stdout=subprocess.PIPE, text=True)
+took = time.perf_counter() - middle
+print(f"{'start of the server':55} {took:.2f} s, after {middle - start:.1f} s for importing the SDK")
+cloud.close()""",
+        ],
+        check=True,
+    )
+    server = subprocess.Popen(
+        [sys.executable, "-m", "mlelab.vertex", "--ephemeral", "--json", "--offline"], stdout=subprocess.PIPE, text=True
+    )
     info = json.loads(server.stdout.readline())
     os.environ.update(info["environment"])
 
@@ -56,8 +65,11 @@ cloud.close()"""], check=True)
         client = aiplatform_v1.EndpointServiceClient(client_options=options, transport=transport)
         made = client.create_endpoint(parent=parent, endpoint={"display_name": "e"}).result()
         measure(f"get_endpoint, {transport}, one client", lambda c=client, m=made: c.get_endpoint(name=m.name))
-        measure(f"create_endpoint, {transport}, one client",
-                lambda c=client: c.create_endpoint(parent=parent, endpoint={"display_name": "e"}), 100)
+        measure(
+            f"create_endpoint, {transport}, one client",
+            lambda c=client: c.create_endpoint(parent=parent, endpoint={"display_name": "e"}),
+            100,
+        )
     measure("aiplatform.Model.list(), a client of its own each", aiplatform.Model.list, 50)
     measure("upload of 1 kB to storage", lambda: bucket.blob("x").upload_from_string(b"x" * 1000), 100)
     measure("download of 1 kB from storage", lambda: bucket.blob("x").download_as_bytes(), 100)
@@ -65,7 +77,9 @@ cloud.close()"""], check=True)
         path = Path(folder) / "model.joblib"
         joblib.dump(LinearRegression().fit([[0.0], [1.0]], [0.0, 2.0]), path)
         bucket.blob("model/model.joblib").upload_from_filename(path)
-    model = aiplatform.Model.upload(display_name="m", artifact_uri="gs://bench/model", serving_container_image_uri=SKLEARN)
+    model = aiplatform.Model.upload(
+        display_name="m", artifact_uri="gs://bench/model", serving_container_image_uri=SKLEARN
+    )
     endpoint = model.deploy(machine_type="n1-standard-2")
     measure("predict, one small instance", lambda: endpoint.predict([[1.0]]))
     client = aiplatform_v1.EndpointServiceClient(client_options=options)
@@ -81,8 +95,10 @@ cloud.close()"""], check=True)
     start = time.perf_counter()
     [t.start() for t in threads], [t.join() for t in threads]
     took = time.perf_counter() - start
-    print(f"{'100 clients at once, 10 reads each':55} {len(times) / took:.0f} calls/s, "
-          f"p50 {1000 * statistics.median(times):.0f} ms, all {len(times)} answered")
+    print(
+        f"{'100 clients at once, 10 reads each':55} {len(times) / took:.0f} calls/s, "
+        f"p50 {1000 * statistics.median(times):.0f} ms, all {len(times)} answered"
+    )
     server.terminate()
     server.wait()
 

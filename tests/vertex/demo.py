@@ -47,8 +47,9 @@ def upload(slope: float, **kwargs) -> aiplatform.Model:
     """A model y = slope · x, uploaded."""
     joblib.dump(LinearRegression().fit([[0.0], [1.0]], [0.0, slope]), FOLDER / "model.joblib")
     bucket.blob(f"models/{slope}/model.joblib").upload_from_filename(FOLDER / "model.joblib")
-    return aiplatform.Model.upload(display_name="line", artifact_uri=f"gs://{BUCKET}/models/{slope}",
-                                   serving_container_image_uri=SKLEARN, **kwargs)
+    return aiplatform.Model.upload(
+        display_name="line", artifact_uri=f"gs://{BUCKET}/models/{slope}", serving_container_image_uri=SKLEARN, **kwargs
+    )
 
 
 first = upload(2.0)
@@ -84,9 +85,12 @@ else:
             time.sleep(0.1)
 """)
 job = aiplatform.CustomJob.from_local_script(
-    display_name="two-workers", script_path=str(FOLDER / "task.py"), replica_count=2,
+    display_name="two-workers",
+    script_path=str(FOLDER / "task.py"),
+    replica_count=2,
     container_uri="us-docker.pkg.dev/vertex-ai/training/sklearn-cpu.1-5:latest",
-    base_output_dir=f"gs://{BUCKET}/training")
+    base_output_dir=f"gs://{BUCKET}/training",
+)
 job.run()
 total = int(bucket.blob("training/model/total.txt").download_as_text())
 print(total)
@@ -113,8 +117,12 @@ def squares(n: int = 3):
 
 
 compiler.Compiler().compile(squares, str(FOLDER / "squares.json"))
-pipeline = aiplatform.PipelineJob(display_name="squares", template_path=str(FOLDER / "squares.json"),
-                                  pipeline_root=f"gs://{BUCKET}/pipelines", parameter_values={"n": 7})
+pipeline = aiplatform.PipelineJob(
+    display_name="squares",
+    template_path=str(FOLDER / "squares.json"),
+    pipeline_root=f"gs://{BUCKET}/pipelines",
+    parameter_values={"n": 7},
+)
 pipeline.submit(experiment="demo")
 pipeline.wait()
 

@@ -15,8 +15,11 @@ from mlelab.vertex.__main__ import main
 from mlelab.vertex.server import Cloud, StateInUse, implemented
 
 # Variables of a server that this test run itself started must not reach the processes below.
-CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("GOOGLE_", "MLELAB_", "FSSPEC_"))
-         and k.lower() not in ("https_proxy", "no_proxy")}
+CLEAN = {
+    k: v
+    for k, v in os.environ.items()
+    if not k.startswith(("GOOGLE_", "MLELAB_", "FSSPEC_")) and k.lower() not in ("https_proxy", "no_proxy")
+}
 
 NOTEBOOK = """
     from mlelab import vertex
@@ -29,8 +32,7 @@ NOTEBOOK = """
 
 def notebook(body: str, arguments: str = "") -> str:
     code = textwrap.dedent(NOTEBOOK).format(arguments=arguments, body=body)
-    done = subprocess.run([sys.executable, "-c", code], env=CLEAN, capture_output=True, text=True,
-                          timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], env=CLEAN, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout + done.stderr
 
@@ -52,10 +54,17 @@ def test_the_real_cloud_is_left_in_place(tmp_path):
 
     keys = make_keys(tmp_path, "my-project", "https://oauth2.googleapis.com/token")
     code = "from mlelab import vertex; vertex.connect(); import os; print(os.environ.get('HTTPS_PROXY'))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env={
-        **CLEAN, "GOOGLE_CLOUD_PROJECT": "my-project", "GOOGLE_APPLICATION_CREDENTIALS": str(keys.account)})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**CLEAN, "GOOGLE_CLOUD_PROJECT": "my-project", "GOOGLE_APPLICATION_CREDENTIALS": str(keys.account)},
+    )
     assert done.stdout.splitlines() == [
-        "Google Cloud, project my-project: what you create there is billed until you delete it.", "None"]
+        "Google Cloud, project my-project: what you create there is billed until you delete it.",
+        "None",
+    ]
 
 
 def test_where_before_anything(monkeypatch):
@@ -92,8 +101,9 @@ def test_command_line(capsys):
 
 
 def test_shell_use_and_clean_end(tmp_path):
-    server = subprocess.Popen([sys.executable, "-m", "mlelab.vertex", "--ephemeral"], env=CLEAN, stdout=subprocess.PIPE,
-                              text=True)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "mlelab.vertex", "--ephemeral"], env=CLEAN, stdout=subprocess.PIPE, text=True
+    )
     lines = [server.stdout.readline() for _ in range(8)]
     assert "local stand-in" in lines[0]
     assert any(line.startswith("export GOOGLE_APPLICATION_CREDENTIALS=") for line in lines)
@@ -163,8 +173,13 @@ from mlelab.vertex.server import Cloud
 
 def _kills(state, count: int) -> int:
     """Kill the server in the middle of writes `count` times. Returns how many acknowledged resources there are."""
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(KILLER), str(state), str(count)], env=CLEAN,
-                          capture_output=True, text=True, timeout=580)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(KILLER), str(state), str(count)],
+        env=CLEAN,
+        capture_output=True,
+        text=True,
+        timeout=580,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return int(done.stdout)
 

@@ -29,7 +29,8 @@ SERVER = textwrap.dedent("""
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if body["instances"] == ["die"]: os._exit(3)
             if body["instances"] == ["break"]: self.answer(500, {"error": "broken"}); return
-            self.answer(200, {"predictions": [{k: v for k, v in os.environ.items() if k.startswith(("AIP_", "MY_", "SECRET"))}]})
+            shown = {k: v for k, v in os.environ.items() if k.startswith(("AIP_", "MY_", "SECRET"))}
+            self.answer(200, {"predictions": [shown]})
     HTTPServer(("127.0.0.1", int(os.environ["AIP_HTTP_PORT"])), Handler).serve_forever()
 """)
 
@@ -52,11 +53,16 @@ def test_two_models_share_the_traffic(grpc_sdk, artifact):
         one.delete()
     ids = {m.model: m.id for m in endpoint.list_models()}
     client = aiplatform_v1.EndpointServiceClient(
-        transport=transport, client_options={"api_endpoint": "us-central1-aiplatform.googleapis.com"})
+        transport=transport, client_options={"api_endpoint": "us-central1-aiplatform.googleapis.com"}
+    )
     with pytest.raises(exceptions.BadRequest, match="must sum to 100"):
-        client.update_endpoint(endpoint={"name": endpoint.resource_name,
-                                         "traffic_split": {ids[one.resource_name]: 50, ids[two.resource_name]: 20}},
-                               update_mask={"paths": ["traffic_split"]})
+        client.update_endpoint(
+            endpoint={
+                "name": endpoint.resource_name,
+                "traffic_split": {ids[one.resource_name]: 50, ids[two.resource_name]: 20},
+            },
+            update_mask={"paths": ["traffic_split"]},
+        )
     with pytest.raises(exceptions.BadRequest, match="carries 90"):
         client.undeploy_model(endpoint=endpoint.resource_name, deployed_model_id=ids[one.resource_name])
     with pytest.raises(exceptions.BadRequest, match="undeploy them first"):
@@ -80,7 +86,8 @@ def test_predict_in_every_way(cloud, grpc_sdk, artifact):
     deploy(artifact(grpc_sdk, 4.0), shared)
     assert asyncio.run(shared.predict_async([[2.0]])).predictions == pytest.approx([8.0])
     rest = aiplatform_v1.PredictionServiceClient(
-        transport="rest", client_options={"api_endpoint": "us-central1-aiplatform.googleapis.com"})
+        transport="rest", client_options={"api_endpoint": "us-central1-aiplatform.googleapis.com"}
+    )
     assert list(rest.predict(endpoint=shared.resource_name, instances=[[2.0]]).predictions) == pytest.approx([8.0])
     with pytest.raises(exceptions.BadRequest):
         rest.predict(endpoint=shared.resource_name, instances=[["text"]])
@@ -121,9 +128,14 @@ def custom(gcs, monkeypatch) -> aiplatform.Endpoint:
     monkeypatch.setenv("SECRET_OF_THE_SERVER", "x")
     gcs.blob("custom/serve.py").upload_from_string(SERVER)
     model = aiplatform.Model.upload(
-        display_name="custom", artifact_uri=f"gs://{gcs.name}/custom", serving_container_image_uri="mine",
-        serving_container_command=["python", "serve.py"], serving_container_predict_route="/p",
-        serving_container_health_route="/h", serving_container_environment_variables={"MY_FLAG": "on"})
+        display_name="custom",
+        artifact_uri=f"gs://{gcs.name}/custom",
+        serving_container_image_uri="mine",
+        serving_container_command=["python", "serve.py"],
+        serving_container_predict_route="/p",
+        serving_container_health_route="/h",
+        serving_container_environment_variables={"MY_FLAG": "on"},
+    )
     endpoint = model.deploy(machine_type="n1-standard-2", max_replica_count=2)
     yield endpoint
     endpoint.delete(force=True)
@@ -177,7 +189,10 @@ def test_pickles_load_without_the_servers_environment(grpc_sdk, gcs, monkeypatch
 
     class Spy:
         def __reduce__(self):
-            return (exec, (f"import os; open({str(tmp_path / 'seen')!r}, 'w').write(repr(dict(os.environ)) + str(os.getpid()))",))
+            return (
+                exec,
+                (f"import os; open({str(tmp_path / 'seen')!r}, 'w').write(repr(dict(os.environ)) + str(os.getpid()))",),
+            )
 
     gcs.blob("spy/model.pkl").upload_from_string(pickle.dumps(Spy()))
     endpoint = aiplatform.Endpoint.create(display_name="e")
@@ -199,8 +214,11 @@ def test_no_process_outlives_its_endpoint(cloud, custom):
 
 def test_request_response_logging(cloud, grpc_sdk, artifact):
     endpoint = aiplatform.Endpoint.create(
-        display_name="e", enable_request_response_logging=True, request_response_logging_sampling_rate=1.0,
-        request_response_logging_bq_destination_table=f"bq://{grpc_sdk}.logs.table")
+        display_name="e",
+        enable_request_response_logging=True,
+        request_response_logging_sampling_rate=1.0,
+        request_response_logging_bq_destination_table=f"bq://{grpc_sdk}.logs.table",
+    )
     deploy(artifact(grpc_sdk, 2.0), endpoint)
     endpoint.predict([[1.0], [2.0]])
     blobs = list(storage.Client().list_blobs(f"{grpc_sdk}-request-response-logs"))
@@ -214,8 +232,10 @@ def test_a_hundred_clients_at_once(grpc_sdk, artifact):
     endpoint = aiplatform.Endpoint.create(display_name="e")
     deploy(artifact(grpc_sdk, 2.0), endpoint)
     results: list[float] = []
-    threads = [threading.Thread(target=lambda n=n: results.append(
-        endpoint.predict([[float(n)]]).predictions[0] - 2 * n)) for n in range(100)]
+    threads = [
+        threading.Thread(target=lambda n=n: results.append(endpoint.predict([[float(n)]]).predictions[0] - 2 * n))
+        for n in range(100)
+    ]
     [t.start() for t in threads], [t.join(60) for t in threads]
     assert results == pytest.approx([0.0] * 100, abs=1e-6)
     endpoint.delete(force=True)
@@ -231,8 +251,10 @@ def test_xgboost(grpc_sdk, gcs, tmp_path):
     model.save_model(path.with_suffix(".ubj"))
     gcs.blob("xgb/model.bst").upload_from_filename(path.with_suffix(".ubj"))
     uploaded = aiplatform.Model.upload(
-        display_name="x", artifact_uri=f"gs://{gcs.name}/xgb",
-        serving_container_image_uri="us-docker.pkg.dev/vertex-ai/prediction/xgboost-cpu.2-1:latest")
+        display_name="x",
+        artifact_uri=f"gs://{gcs.name}/xgb",
+        serving_container_image_uri="us-docker.pkg.dev/vertex-ai/prediction/xgboost-cpu.2-1:latest",
+    )
     endpoint = uploaded.deploy(machine_type="n1-standard-2")
     low, high = endpoint.predict([[1.0], [18.0]]).predictions
     assert low < 0.2 and high > 0.8
@@ -253,8 +275,10 @@ def test_tensorflow_saved_model(grpc_sdk, gcs, tmp_path):
         if path.is_file():
             gcs.blob(f"tf/{path.relative_to(tmp_path / 'saved')}").upload_from_filename(path)
     uploaded = aiplatform.Model.upload(
-        display_name="tf", artifact_uri=f"gs://{gcs.name}/tf",
-        serving_container_image_uri="us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest")
+        display_name="tf",
+        artifact_uri=f"gs://{gcs.name}/tf",
+        serving_container_image_uri="us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest",
+    )
     endpoint = uploaded.deploy(machine_type="n1-standard-2")
     assert endpoint.predict([{"x": [3.0]}]).predictions == [[6.0]]
     assert endpoint.predict([[4.0]]).predictions == [[8.0]]

@@ -20,17 +20,42 @@ from mlelab.vertex.core import BEHAVIOURS
 from mlelab.vertex.http_front import find_route
 
 PARENT = "projects/fuzz/locations/us-central1"
-WELCOME = {"INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "UNIMPLEMENTED", "ALREADY_EXISTS", "ABORTED",
-           "RESOURCE_EXHAUSTED", "OUT_OF_RANGE"}
+WELCOME = {
+    "INVALID_ARGUMENT",
+    "NOT_FOUND",
+    "FAILED_PRECONDITION",
+    "UNIMPLEMENTED",
+    "ALREADY_EXISTS",
+    "ABORTED",
+    "RESOURCE_EXHAUSTED",
+    "OUT_OF_RANGE",
+}
 METHODS = [m for m in catalogue().values() if m.name in BEHAVIOURS and m.kind == "unary_unary"]
 ALL_EXIST = ("Projects.GetProject", "Locations.GetLocation", "Locations.ListLocations", "Operations.ListOperations")
 
 
 def text(rng: random.Random) -> str:
-    return rng.choice([
-        "", "x", PARENT, f"{PARENT}/models/1", f"{PARENT}/endpoints/404", f"{PARENT}/metadataStores/default/contexts/none",
-        "projects/../locations/x", "projects/a/locations/b/models/*", "'; DROP TABLE resources; --", "gs://b/../../etc/passwd",
-        "\x00", "é" * 50, "x" * 5000, "[", "-1", "NaN", "".join(rng.choices(string.printable, k=20))])
+    return rng.choice(
+        [
+            "",
+            "x",
+            PARENT,
+            f"{PARENT}/models/1",
+            f"{PARENT}/endpoints/404",
+            f"{PARENT}/metadataStores/default/contexts/none",
+            "projects/../locations/x",
+            "projects/a/locations/b/models/*",
+            "'; DROP TABLE resources; --",
+            "gs://b/../../etc/passwd",
+            "\x00",
+            "é" * 50,
+            "x" * 5000,
+            "[",
+            "-1",
+            "NaN",
+            "".join(rng.choices(string.printable, k=20)),
+        ]
+    )
 
 
 def fill(message, rng: random.Random, depth: int = 0) -> None:
@@ -39,10 +64,16 @@ def fill(message, rng: random.Random, depth: int = 0) -> None:
         try:
             if field.message_type is not None:
                 if depth < 4 and not field.message_type.GetOptions().map_entry:
-                    fill(getattr(message, field.name).add() if field.is_repeated else getattr(message, field.name), rng, depth + 1)
+                    fill(
+                        getattr(message, field.name).add() if field.is_repeated else getattr(message, field.name),
+                        rng,
+                        depth + 1,
+                    )
                 continue
             value = {
-                FieldDescriptor.CPPTYPE_STRING: lambda f=field: text(rng) if f.type == f.TYPE_STRING else rng.randbytes(9),
+                FieldDescriptor.CPPTYPE_STRING: lambda f=field: (
+                    text(rng) if f.type == f.TYPE_STRING else rng.randbytes(9)
+                ),
                 FieldDescriptor.CPPTYPE_BOOL: lambda: rng.random() < 0.5,
                 FieldDescriptor.CPPTYPE_DOUBLE: lambda: rng.choice([0.0, -1.0, 1e308, float("nan"), float("inf")]),
                 FieldDescriptor.CPPTYPE_FLOAT: lambda: rng.choice([0.0, -1.0, float("nan")]),
@@ -70,7 +101,7 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
         return rng.randbytes(rng.randint(1, 200))
     if kind == 1 and data:
         at = rng.randrange(len(data))
-        return data[:at] + bytes([data[at] ^ (1 << rng.randrange(8))]) + data[at + 1:]
+        return data[:at] + bytes([data[at] ^ (1 << rng.randrange(8))]) + data[at + 1 :]
     if kind == 2:
         return data[: rng.randint(0, len(data))]
     return data + b"\x0a\xff\xff\xff\xff\x0f" + rng.randbytes(5)
@@ -85,8 +116,11 @@ class Fuzzer:
         self.wrong: list[str] = []
         credentials = grpc.ssl_channel_credentials(cloud.keys.authority.read_bytes())
         port = cloud.proxy._grpc_port
-        self.channel = grpc.secure_channel(f"127.0.0.1:{port}", credentials, [("grpc.ssl_target_name_override", "localhost"),
-                                                                              ("grpc.enable_http_proxy", 0)])
+        self.channel = grpc.secure_channel(
+            f"127.0.0.1:{port}",
+            credentials,
+            [("grpc.ssl_target_name_override", "localhost"), ("grpc.enable_http_proxy", 0)],
+        )
         self.metadata = [("authorization", f"Bearer {cloud.identity._secret}")]
 
     def note(self, method, status: str, request: object) -> None:
@@ -104,7 +138,10 @@ class Fuzzer:
         fill(message, rng)
         if rng.random() < 0.6:
             for name in ("parent", "name", "endpoint"):
-                if name in method.request.DESCRIPTOR.fields_by_name and method.request.DESCRIPTOR.fields_by_name[name].type == 9:
+                if (
+                    name in method.request.DESCRIPTOR.fields_by_name
+                    and method.request.DESCRIPTOR.fields_by_name[name].type == 9
+                ):
                     rule = rng.choice(method.rules) if method.rules else None
                     pattern = rule.variables.get(name) if rule else None
                     if pattern:
@@ -131,14 +168,31 @@ class Fuzzer:
             path = path.replace("{" + f"{name}={pattern}" + "}", filled)
         message = method.request()
         fill(message, rng)
-        body = rng.choice([
-            b"", b"{", b"null", b"[]", b'"x"', b"{}", b'{"unknownField": 1}', b"[" * 2000, rng.randbytes(30),
-            as_json(message) if rng.random() < 0.5 else b'{"name": {"a": 1}}',
-            json.dumps({f.camelcase_name: rng.choice([1, "x", [], {}, None, True]) for f in message.DESCRIPTOR.fields}).encode()])
+        body = rng.choice(
+            [
+                b"",
+                b"{",
+                b"null",
+                b"[]",
+                b'"x"',
+                b"{}",
+                b'{"unknownField": 1}',
+                b"[" * 2000,
+                rng.randbytes(30),
+                as_json(message) if rng.random() < 0.5 else b'{"name": {"a": 1}}',
+                json.dumps(
+                    {f.camelcase_name: rng.choice([1, "x", [], {}, None, True]) for f in message.DESCRIPTOR.fields}
+                ).encode(),
+            ]
+        )
         query = rng.choice(["", "?pageSize=x", "?unknown=1", "?filter=(", "?name=x", "?a.b.c=1", "?updateMask=zzz"])
         path = path.replace(" ", "%20").replace("é", "%C3%A9") + query
-        connection.request(rule.verb.upper(), path, body=body,
-                           headers={"Authorization": self.metadata[0][1], "Host": "us-central1-aiplatform.googleapis.com"})
+        connection.request(
+            rule.verb.upper(),
+            path,
+            body=body,
+            headers={"Authorization": self.metadata[0][1], "Host": "us-central1-aiplatform.googleapis.com"},
+        )
         answer = connection.getresponse()
         data = answer.read()
         if answer.status == 200:
@@ -152,7 +206,9 @@ class Fuzzer:
     def run(self, count: int, seed: int) -> None:
         rng = random.Random(seed)
         context = ssl.create_default_context(cafile=str(self.cloud.keys.authority))
-        connection = http.client.HTTPSConnection("localhost", self.cloud._https.server_address[1], context=context, timeout=30)
+        connection = http.client.HTTPSConnection(
+            "localhost", self.cloud._https.server_address[1], context=context, timeout=30
+        )
         for _ in range(count):
             method = rng.choice(METHODS)
             if rng.random() < 0.5 and method.rules:
@@ -202,13 +258,18 @@ def test_a_message_that_is_too_large(cloud):
     message.endpoint.display_name = "x" * (40 * 2**20)
     with pytest.raises(grpc.RpcError) as caught:
         fuzzer.channel.unary_unary("/google.cloud.aiplatform.v1.EndpointService/CreateEndpoint")(
-            message.SerializeToString(), metadata=fuzzer.metadata, timeout=30)
+            message.SerializeToString(), metadata=fuzzer.metadata, timeout=30
+        )
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_unknown_paths(cloud):
     fuzzer = Fuzzer(cloud)
-    for path in ("/google.cloud.aiplatform.v1.ModelService/Nothing", "/x/y", "/google.cloud.aiplatform.v9.ModelService/GetModel"):
+    for path in (
+        "/google.cloud.aiplatform.v1.ModelService/Nothing",
+        "/x/y",
+        "/google.cloud.aiplatform.v9.ModelService/GetModel",
+    ):
         with pytest.raises(grpc.RpcError) as caught:
             fuzzer.channel.unary_unary(path)(b"", metadata=fuzzer.metadata, timeout=5)
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -18,8 +18,11 @@ STATES = job_state.JobState
 
 
 def pool(code: str, replicas: int = 1, **container) -> dict:
-    return {"machine_spec": {"machine_type": "n1-standard-4"}, "replica_count": replicas,
-            "container_spec": {"image_uri": "any", "command": ["python", "-c", textwrap.dedent(code)], **container}}
+    return {
+        "machine_spec": {"machine_type": "n1-standard-4"},
+        "replica_count": replicas,
+        "container_spec": {"image_uri": "any", "command": ["python", "-c", textwrap.dedent(code)], **container},
+    }
 
 
 def job(*pools: dict, **kwargs) -> aiplatform.CustomJob:
@@ -34,7 +37,8 @@ def logs(cloud, custom_job) -> dict[str, str]:
 def test_each_replica_knows_its_place(cloud, grpc_sdk):
     code = """
         import json, os
-        print(json.dumps({k: os.environ[k] for k in ("TF_CONFIG", "CLUSTER_SPEC", "RANK", "WORLD_SIZE", "AIP_MODEL_DIR")}))
+        names = "TF_CONFIG", "CLUSTER_SPEC", "RANK", "WORLD_SIZE", "AIP_MODEL_DIR"
+        print(json.dumps({name: os.environ[name] for name in names}))
     """
     custom = job(pool(code), pool(code, 2), pool("import time; time.sleep(1000)"))
     custom.run()
@@ -97,8 +101,9 @@ def test_cancel_and_timeout(grpc_sdk):
 
 def test_memory_is_limited(cloud):
     folder = cloud.processes.new_folder()
-    child = cloud.processes.start(["python", "-c", "x = bytearray(400_000_000); print('had it')"], folder, {},
-                                  memory=200_000_000)
+    child = cloud.processes.start(
+        ["python", "-c", "x = bytearray(400_000_000); print('had it')"], folder, {}, memory=200_000_000
+    )
     assert child.wait(30) != 0
     assert "MemoryError" in child.tail()
 
@@ -113,11 +118,16 @@ def test_gcs_paths_in_commands_become_files(cloud, grpc_sdk, gcs):
 
 def test_jobs_have_credentials_but_not_the_servers_environment(cloud, grpc_sdk, monkeypatch):
     monkeypatch.setenv("SECRET_OF_THE_SERVER", "x")
-    custom = job(pool("""
+    custom = job(
+        pool(
+            """
         import os
         from google.cloud import storage
         print(storage.Client().bucket(os.environ["B"]).exists(), "SECRET_OF_THE_SERVER" in os.environ)
-    """, env=[{"name": "B", "value": grpc_sdk}]))
+    """,
+            env=[{"name": "B", "value": grpc_sdk}],
+        )
+    )
     custom.run()
     assert logs(cloud, custom)["workerpool0-0"].endswith("True False\n")
 
@@ -126,11 +136,13 @@ def test_local_script(cloud, grpc_sdk, tmp_path):
     script = tmp_path / "task.py"
     script.write_text("import sys; print('ran with', sys.argv[1:])")
     custom = aiplatform.CustomJob.from_local_script(
-        display_name="s", script_path=str(script), container_uri="any", args=["--a", "1"], requirements=["numpy"])
+        display_name="s", script_path=str(script), container_uri="any", args=["--a", "1"], requirements=["numpy"]
+    )
     custom.run()
     assert "ran with ['--a', '1']" in logs(cloud, custom)["workerpool0-0"]
     absent = aiplatform.CustomJob.from_local_script(
-        display_name="s", script_path=str(script), container_uri="any", requirements=["no-such-package-anywhere"])
+        display_name="s", script_path=str(script), container_uri="any", requirements=["no-such-package-anywhere"]
+    )
     absent.run()  # requirements travel inside the package's metadata; what is missing shows when it is imported
 
 
@@ -141,20 +153,28 @@ def test_pip_inside_a_job_installs_nothing(cloud, grpc_sdk):
         job(spec).run()
 
 
-@pytest.mark.parametrize(("pools", "words"), [
-    ([], "worker_pool_specs"), ([{"replica_count": 1}], "container_spec or a python_package_spec"),
-    ([{"replica_count": 1, "container_spec": {"image_uri": "x"}}], "cannot run the image"),
-    ([pool("", replicas=2)], "worker pool 0 has one replica"), ([pool(""), pool("", replicas=100)], "at most 16"),
-])
+@pytest.mark.parametrize(
+    ("pools", "words"),
+    [
+        ([], "worker_pool_specs"),
+        ([{"replica_count": 1}], "container_spec or a python_package_spec"),
+        ([{"replica_count": 1, "container_spec": {"image_uri": "x"}}], "cannot run the image"),
+        ([pool("", replicas=2)], "worker pool 0 has one replica"),
+        ([pool(""), pool("", replicas=100)], "at most 16"),
+    ],
+)
 def test_pools_that_cannot_run_are_refused(sdk, transport, pools, words):
     client = aiplatform_v1.JobServiceClient(transport=transport, client_options=OPTIONS)
     with pytest.raises(exceptions.GoogleAPICallError, match=words):
-        client.create_custom_job(parent=f"projects/{sdk}/locations/us-central1",
-                                 custom_job={"display_name": "x", "job_spec": {"worker_pool_specs": pools}})
+        client.create_custom_job(
+            parent=f"projects/{sdk}/locations/us-central1",
+            custom_job={"display_name": "x", "job_spec": {"worker_pool_specs": pools}},
+        )
 
 
 def test_custom_training_job_uploads_a_model(cloud, grpc_sdk, tmp_path, gcs):
-    (tmp_path / "task.py").write_text(textwrap.dedent("""
+    (tmp_path / "task.py").write_text(
+        textwrap.dedent("""
         import os, joblib, pandas as pd
         from google.cloud import storage
         from sklearn.linear_model import LinearRegression
@@ -165,27 +185,41 @@ def test_custom_training_job_uploads_a_model(cloud, grpc_sdk, tmp_path, gcs):
         joblib.dump(LinearRegression().fit(table[["x"]].to_numpy(), table["y"]), "model.joblib")
         bucket, _, prefix = os.environ["AIP_MODEL_DIR"][5:].partition("/")
         storage.Client().bucket(bucket).blob(prefix + "model.joblib").upload_from_filename("model.joblib")
-    """))
+    """)
+    )
     gcs.blob("data.csv").upload_from_string("x,y\n" + "\n".join(f"{i},{3 * i}" for i in range(100)))
     dataset = aiplatform.TabularDataset.create(display_name="d", gcs_source=f"gs://{gcs.name}/data.csv")
     assert sorted(dataset.column_names) == ["x", "y"]
-    training = aiplatform.CustomTrainingJob(display_name="t", script_path=str(tmp_path / "task.py"), container_uri="any",
-                                            model_serving_container_image_uri=SKLEARN)
+    training = aiplatform.CustomTrainingJob(
+        display_name="t",
+        script_path=str(tmp_path / "task.py"),
+        container_uri="any",
+        model_serving_container_image_uri=SKLEARN,
+    )
     model = training.run(dataset, model_display_name="trained", replica_count=1)
     assert model.gca_resource.artifact_uri.endswith("/model")
     gcs.blob("rows.jsonl").upload_from_string('[1.0]\n[2.0]\n["text"]\n')
-    batch = model.batch_predict(job_display_name="b", gcs_source=f"gs://{gcs.name}/rows.jsonl",
-                                gcs_destination_prefix=f"gs://{gcs.name}/out")
-    results = [json.loads(line) for blob in batch.iter_outputs() for line in blob.download_as_text().splitlines()
-               if "results" in blob.name]
+    batch = model.batch_predict(
+        job_display_name="b", gcs_source=f"gs://{gcs.name}/rows.jsonl", gcs_destination_prefix=f"gs://{gcs.name}/out"
+    )
+    results = [
+        json.loads(line)
+        for blob in batch.iter_outputs()
+        for line in blob.download_as_text().splitlines()
+        if "results" in blob.name
+    ]
     assert [round(r["prediction"]) for r in results] == [3, 6]
     assert (batch.completion_stats.successful_count, batch.completion_stats.failed_count) == (2, 1)
 
 
 def test_a_training_that_leaves_no_model_fails(grpc_sdk, tmp_path):
     (tmp_path / "task.py").write_text("pass")
-    training = aiplatform.CustomTrainingJob(display_name="t", script_path=str(tmp_path / "task.py"), container_uri="any",
-                                            model_serving_container_image_uri=SKLEARN)
+    training = aiplatform.CustomTrainingJob(
+        display_name="t",
+        script_path=str(tmp_path / "task.py"),
+        container_uri="any",
+        model_serving_container_image_uri=SKLEARN,
+    )
     with pytest.raises(RuntimeError, match="left no model"):
         training.run(model_display_name="m", replica_count=1)
 
@@ -195,7 +229,8 @@ def test_automl_is_unimplemented_by_name(grpc_sdk, gcs):
     dataset = aiplatform.TabularDataset.create(display_name="d", gcs_source=f"gs://{gcs.name}/d.csv")
     with pytest.raises(exceptions.MethodNotImplemented, match="automl_tabular"):
         aiplatform.AutoMLTabularTrainingJob(display_name="a", optimization_prediction_type="regression").run(
-            dataset, target_column="y")
+            dataset, target_column="y"
+        )
 
 
 OBJECTIVE = """
@@ -203,15 +238,23 @@ OBJECTIVE = """
     args = dict(a[2:].split("=") for a in sys.argv[1:])
     x, n = float(args["x"]), int(args.get("n", 0))
     with open(os.environ["CLOUD_ML_HP_METRIC_FILE"], "a") as f:
-        f.write(json.dumps({"loss": str((x - 2) ** 2 + n), "global_step": "1", "trial": os.environ["CLOUD_ML_TRIAL_ID"]}) + "\\n")
+        record = {"loss": str((x - 2) ** 2 + n), "global_step": "1", "trial": os.environ["CLOUD_ML_TRIAL_ID"]}
+        f.write(json.dumps(record) + "\\n")
 """
 
 
 def tune(algorithm: str | None, parameters: dict, trials: int, code: str = OBJECTIVE, **kwargs):
     custom = job({**pool(code)})
     tuning = aiplatform.HyperparameterTuningJob(
-        display_name=f"h{algorithm}", custom_job=custom, metric_spec={"loss": "minimize"}, parameter_spec=parameters,
-        max_trial_count=trials, parallel_trial_count=2, search_algorithm=algorithm, **kwargs)
+        display_name=f"h{algorithm}",
+        custom_job=custom,
+        metric_spec={"loss": "minimize"},
+        parameter_spec=parameters,
+        max_trial_count=trials,
+        parallel_trial_count=2,
+        search_algorithm=algorithm,
+        **kwargs,
+    )
     tuning.run()
     return tuning
 
@@ -228,8 +271,14 @@ def test_tuning_by_gaussian_process_finds_the_minimum(grpc_sdk):
 
 
 def test_grid_is_used_up(grpc_sdk):
-    tuning = tune("grid", {"x": hpt.DiscreteParameterSpec(values=[1, 2, 3], scale="linear"),
-                           "n": hpt.IntegerParameterSpec(min=0, max=1, scale="linear")}, 10)
+    tuning = tune(
+        "grid",
+        {
+            "x": hpt.DiscreteParameterSpec(values=[1, 2, 3], scale="linear"),
+            "n": hpt.IntegerParameterSpec(min=0, max=1, scale="linear"),
+        },
+        10,
+    )
     points = [tuple(p.value for p in t.parameters) for t in tuning.trials]
     assert sorted(points) == [(x, n) for x in (1.0, 2.0, 3.0) for n in (0.0, 1.0)]
     assert min(losses(tuning)) == 0
@@ -237,25 +286,49 @@ def test_grid_is_used_up(grpc_sdk):
 
 def test_failing_trials_fail_the_job(grpc_sdk):
     with pytest.raises(RuntimeError, match="Too many failed trials"):
-        tune("random", {"x": hpt.DoubleParameterSpec(min=0, max=1, scale="linear")}, 6, code="raise SystemExit(1)",
-             max_failed_trial_count=2)
+        tune(
+            "random",
+            {"x": hpt.DoubleParameterSpec(min=0, max=1, scale="linear")},
+            6,
+            code="raise SystemExit(1)",
+            max_failed_trial_count=2,
+        )
 
 
 def test_vizier_study(sdk, transport):
     client = aiplatform_v1.VizierServiceClient(transport=transport, client_options=OPTIONS)
     parent = f"projects/{sdk}/locations/us-central1"
-    study = client.create_study(parent=parent, study={"display_name": "s", "study_spec": {
-        "metrics": [{"metric_id": "y", "goal": "MAXIMIZE"}],
-        "parameters": [{"parameter_id": "x", "double_value_spec": {"min_value": 0.001, "max_value": 10},
-                        "scale_type": "UNIT_LOG_SCALE"}]}})
+    study = client.create_study(
+        parent=parent,
+        study={
+            "display_name": "s",
+            "study_spec": {
+                "metrics": [{"metric_id": "y", "goal": "MAXIMIZE"}],
+                "parameters": [
+                    {
+                        "parameter_id": "x",
+                        "double_value_spec": {"min_value": 0.001, "max_value": 10},
+                        "scale_type": "UNIT_LOG_SCALE",
+                    }
+                ],
+            },
+        },
+    )
     assert client.lookup_study(request={"parent": parent, "display_name": "s"}).name == study.name
     for _ in range(6):
-        trials = client.suggest_trials(request={"parent": study.name, "suggestion_count": 1, "client_id": "me"}).result(
-            timeout=10).trials
+        trials = (
+            client.suggest_trials(request={"parent": study.name, "suggestion_count": 1, "client_id": "me"})
+            .result(timeout=10)
+            .trials
+        )
         x = trials[0].parameters[0].value
         assert 0.001 <= x <= 10
-        client.add_trial_measurement(request={"trial_name": trials[0].name, "measurement": {
-            "step_count": 1, "metrics": [{"metric_id": "y", "value": -abs(x - 1)}]}})
+        client.add_trial_measurement(
+            request={
+                "trial_name": trials[0].name,
+                "measurement": {"step_count": 1, "metrics": [{"metric_id": "y", "value": -abs(x - 1)}]},
+            }
+        )
         client.complete_trial(request={"name": trials[0].name})
     done = list(client.list_trials(parent=study.name))
     best = client.list_optimal_trials(request={"parent": study.name}).optimal_trials
@@ -267,15 +340,26 @@ def test_vizier_study(sdk, transport):
 
 def test_early_stopping(grpc_sdk):
     client = aiplatform_v1.VizierServiceClient(client_options=OPTIONS)
-    study = client.create_study(parent=f"projects/{grpc_sdk}/locations/us-central1", study={
-        "display_name": "s", "study_spec": {
-            "metrics": [{"metric_id": "y", "goal": "MAXIMIZE"}], "median_automated_stopping_spec": {},
-            "parameters": [{"parameter_id": "x", "double_value_spec": {"min_value": 0, "max_value": 1}}]}})
+    study = client.create_study(
+        parent=f"projects/{grpc_sdk}/locations/us-central1",
+        study={
+            "display_name": "s",
+            "study_spec": {
+                "metrics": [{"metric_id": "y", "goal": "MAXIMIZE"}],
+                "median_automated_stopping_spec": {},
+                "parameters": [{"parameter_id": "x", "double_value_spec": {"min_value": 0, "max_value": 1}}],
+            },
+        },
+    )
 
     def trial(value: float):
         made = client.create_trial(parent=study.name, trial={"parameters": [{"parameter_id": "x", "value": 0.5}]})
-        client.add_trial_measurement(request={"trial_name": made.name, "measurement": {
-            "step_count": 1, "metrics": [{"metric_id": "y", "value": value}]}})
+        client.add_trial_measurement(
+            request={
+                "trial_name": made.name,
+                "measurement": {"step_count": 1, "metrics": [{"metric_id": "y", "value": value}]},
+            }
+        )
         return made
 
     def stops(made) -> bool:

@@ -21,7 +21,9 @@ def test_versions_and_aliases(sdk):
     assert aiplatform.Model("flights@candidate").version_id == "2"
     registry = first.versioning_registry
     assert [(v.version_id, list(v.version_aliases)) for v in registry.list_versions()] == [
-        ("1", ["default"]), ("2", ["candidate"])]
+        ("1", ["default"]),
+        ("2", ["candidate"]),
+    ]
     registry.add_version_aliases(["default"], "2")
     assert aiplatform.Model("flights").version_id == "2"
     registry.remove_version_aliases(["candidate"], "2")
@@ -57,15 +59,17 @@ def test_update_and_filter(sdk):
 
 def test_bad_uploads(sdk, transport):
     client = aiplatform_v1.ModelServiceClient(
-        transport=transport, client_options={"api_endpoint": "us-central1-aiplatform.googleapis.com"})
+        transport=transport, client_options={"api_endpoint": "us-central1-aiplatform.googleapis.com"}
+    )
     parent = f"projects/{sdk}/locations/us-central1"
     with pytest.raises(exceptions.BadRequest, match="gs://"):
         client.upload_model(parent=parent, model={"display_name": "m", "artifact_uri": "/tmp/x"})
     with pytest.raises(exceptions.BadRequest, match="display_name is required"):
         client.upload_model(parent=parent, model={})
     with pytest.raises(exceptions.NotFound):
-        client.upload_model(request={"parent": parent, "parent_model": f"{parent}/models/404",
-                                     "model": {"display_name": "m"}})
+        client.upload_model(
+            request={"parent": parent, "parent_model": f"{parent}/models/404", "model": {"display_name": "m"}}
+        )
     with pytest.raises(exceptions.BadRequest, match="alias"):
         upload(version_aliases=["Not Valid"])
 
@@ -73,10 +77,16 @@ def test_bad_uploads(sdk, transport):
 def test_evaluations(sdk, transport):
     model = upload()
     client = aiplatform_v1.ModelServiceClient(
-        transport=transport, client_options={"api_endpoint": "us-central1-aiplatform.googleapis.com"})
-    client.import_model_evaluation(parent=model.resource_name, model_evaluation={
-        "display_name": "e", "metrics": {"auRoc": 0.75},
-        "metrics_schema_uri": "gs://google-cloud-aiplatform/schema/modelevaluation/classification_metrics_1.0.0.yaml"})
+        transport=transport, client_options={"api_endpoint": "us-central1-aiplatform.googleapis.com"}
+    )
+    client.import_model_evaluation(
+        parent=model.resource_name,
+        model_evaluation={
+            "display_name": "e",
+            "metrics": {"auRoc": 0.75},
+            "metrics_schema_uri": "gs://google-cloud-aiplatform/schema/modelevaluation/classification_metrics_1.0.0.yaml",
+        },
+    )
     evaluations = model.list_model_evaluations()
     assert [dict(e.metrics) for e in evaluations] == [{"auRoc": 0.75}]
 
@@ -87,6 +97,8 @@ def test_copy_and_export(gcs, artifact):
     copy = model.copy(destination_location="us-central1", destination_model_id="copied")
     assert copy.gca_resource.artifact_uri == uri
     client = aiplatform_v1.ModelServiceClient(client_options={"api_endpoint": "us-central1-aiplatform.googleapis.com"})
-    client.export_model(name=model.resource_name, output_config={
-        "artifact_destination": {"output_uri_prefix": f"gs://{gcs.name}/exported"}}).result(timeout=10)
+    client.export_model(
+        name=model.resource_name,
+        output_config={"artifact_destination": {"output_uri_prefix": f"gs://{gcs.name}/exported"}},
+    ).result(timeout=10)
     assert [b.name.split("/")[-1] for b in gcs.list_blobs(prefix="exported/")] == ["model.joblib"]

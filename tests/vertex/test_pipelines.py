@@ -23,8 +23,9 @@ def make(n: int, table: dsl.Output[dsl.Dataset]) -> float:
 
 
 @dsl.component(base_image="python:3.11")
-def train(table: dsl.Input[dsl.Dataset], rate: float, model: dsl.Output[dsl.Model],
-          metrics: dsl.Output[dsl.Metrics]) -> str:
+def train(
+    table: dsl.Input[dsl.Dataset], rate: float, model: dsl.Output[dsl.Model], metrics: dsl.Output[dsl.Metrics]
+) -> str:
     with open(table.path) as file, open(model.path, "w") as out:
         out.write(file.read() + str(rate))
     metrics.log_metric("accuracy", 0.5 + rate)
@@ -54,8 +55,13 @@ def compiled(tmp_path, pipeline) -> str:
 
 
 def submit(path: str, bucket: str, experiment=None, wait=True, **kwargs) -> aiplatform.PipelineJob:
-    job = aiplatform.PipelineJob(display_name="p", template_path=path, pipeline_root=f"gs://{bucket}/root",
-                                 job_id=f"run-{uuid.uuid4().hex[:12]}", **kwargs)
+    job = aiplatform.PipelineJob(
+        display_name="p",
+        template_path=path,
+        pipeline_root=f"gs://{bucket}/root",
+        job_id=f"run-{uuid.uuid4().hex[:12]}",
+        **kwargs,
+    )
     job.submit(experiment=experiment)
     if wait:
         job.wait()
@@ -194,11 +200,16 @@ def test_bad_parameters(bucket, tmp_path, values, words):
         submit(path, bucket.name, parameter_values=values)
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("inputs.parameter_values['a'] == 'x'", True), ("inputs.parameter_values['a'] != 'x'", False),
-    ("int(inputs.parameter_values['n']) > 2 && double(inputs.parameter_values['n']) < 3.5", True),
-    ("!(inputs.parameter_values['a'] == 'x') || true", True), ("inputs.parameter_values['a'] == 'x && y'", False),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("inputs.parameter_values['a'] == 'x'", True),
+        ("inputs.parameter_values['a'] != 'x'", False),
+        ("int(inputs.parameter_values['n']) > 2 && double(inputs.parameter_values['n']) < 3.5", True),
+        ("!(inputs.parameter_values['a'] == 'x') || true", True),
+        ("inputs.parameter_values['a'] == 'x && y'", False),
+    ],
+)
 def test_conditions(text, expected):
     assert condition(text, {"a": "x", "n": 3}) is expected
 
@@ -209,17 +220,27 @@ def test_conditions_run_no_code(text):
         condition(text, {})
 
 
-@pytest.mark.parametrize(("cron", "expected"), [
-    ("* * * * *", "2024-02-28 10:31"), ("0 9 * * *", "2024-02-29 09:00"), ("*/20 * * * *", "2024-02-28 10:40"),
-    ("0 0 29 2 *", "2024-02-29 00:00"), ("0 0 1 * mon", "2024-03-01 00:00"), ("15 8 * * 1-5", "2024-02-29 08:15"),
-    ("TZ=America/New_York 0 9 * * *", "2024-02-28 14:00"), ("0 0 * * 7", "2024-03-03 00:00"),
-])
+@pytest.mark.parametrize(
+    ("cron", "expected"),
+    [
+        ("* * * * *", "2024-02-28 10:31"),
+        ("0 9 * * *", "2024-02-29 09:00"),
+        ("*/20 * * * *", "2024-02-28 10:40"),
+        ("0 0 29 2 *", "2024-02-29 00:00"),
+        ("0 0 1 * mon", "2024-03-01 00:00"),
+        ("15 8 * * 1-5", "2024-02-29 08:15"),
+        ("TZ=America/New_York 0 9 * * *", "2024-02-28 14:00"),
+        ("0 0 * * 7", "2024-03-03 00:00"),
+    ],
+)
 def test_cron(cron, expected):
     start = datetime.datetime(2024, 2, 28, 10, 30, 5, tzinfo=datetime.UTC)
     assert f"{Cron(cron).after(start):%Y-%m-%d %H:%M}" == expected
 
 
-@pytest.mark.parametrize("cron", ["", "* * * *", "61 * * * *", "* * * * funday", "TZ=Nowhere/City * * * * *", "*/0 * * * *"])
+@pytest.mark.parametrize(
+    "cron", ["", "* * * *", "61 * * * *", "* * * * funday", "TZ=Nowhere/City * * * * *", "*/0 * * * *"]
+)
 def test_bad_cron(cron):
     with pytest.raises(CloudError):
         Cron(cron)
@@ -230,8 +251,9 @@ def test_schedule_with_a_fake_clock(cloud, bucket, tmp_path):
     def pipeline():
         say(text="good night")
 
-    job = aiplatform.PipelineJob(display_name="p", template_path=compiled(tmp_path, pipeline),
-                                 pipeline_root=f"gs://{bucket.name}/root")
+    job = aiplatform.PipelineJob(
+        display_name="p", template_path=compiled(tmp_path, pipeline), pipeline_root=f"gs://{bucket.name}/root"
+    )
     schedule = job.create_schedule(display_name="s", cron="0 3 * * *", max_run_count=2, max_concurrent_run_count=2)
     assert schedule.list_jobs() == []
 

@@ -45,7 +45,11 @@ def test_objects_round_trip(bucket, tmp_path):
     blob.upload_from_string("hello", content_type="text/plain")
     found = bucket.get_blob("a/b c/ü.txt")
     assert (found.download_as_text(), found.content_type, found.metadata, found.size) == (
-        "hello", "text/plain", {"k": "v"}, 5)
+        "hello",
+        "text/plain",
+        {"k": "v"},
+        5,
+    )
     assert found.download_as_bytes(start=1, end=3) == b"ell"
     path = tmp_path / "f"
     found.download_to_filename(path)
@@ -76,7 +80,10 @@ def test_a_resumable_upload_goes_on_where_it_stopped(bucket):
 
     session = storage.Client()._http
     url = bucket.blob("resumed").create_resumable_upload_session(size=6)
-    assert session.put(url, data=b"abc", headers={"Content-Range": "bytes 0-2/6"}, allow_redirects=False).status_code == 308
+    assert (
+        session.put(url, data=b"abc", headers={"Content-Range": "bytes 0-2/6"}, allow_redirects=False).status_code
+        == 308
+    )
     status = session.put(url, headers={"Content-Range": "bytes */6"}, allow_redirects=False)
     assert (status.status_code, status.headers["Range"]) == (308, "bytes=0-2")
     gap = session.put(url, data=b"f", headers={"Content-Range": "bytes 5-5/6"}, allow_redirects=False)
@@ -113,7 +120,6 @@ def test_generation_preconditions(bucket):
 
 
 def test_copy_rename_compose_batch(bucket):
-    client = storage.Client()
     one = bucket.blob("one")
     one.upload_from_string("1", content_type="text/x")
     assert bucket.copy_blob(one, bucket, "two").content_type == "text/x"
@@ -144,8 +150,10 @@ def test_download_never_leaves_the_folder(cloud, bucket, tmp_path):
     """Even where such an object got into the store some other way."""
     cloud.storage.write(f"gs://{bucket.name}/ok/x", b"x")
     meta = json.dumps({"name": "ok/../../evil", "generation": "1", "metageneration": "1"})
-    cloud.storage._db.execute("INSERT INTO objects SELECT bucket, 'ok/../../evil', blob, ? FROM objects WHERE name = 'ok/x' "
-                              "AND bucket = ?", (meta, bucket.name))
+    cloud.storage._db.execute(
+        "INSERT INTO objects SELECT bucket, 'ok/../../evil', blob, ? FROM objects WHERE name = 'ok/x' AND bucket = ?",
+        (meta, bucket.name),
+    )
     with pytest.raises(CloudError):
         cloud.storage.download(f"gs://{bucket.name}/ok", tmp_path / "in")
     assert not (tmp_path.parent / "evil").exists() and not (tmp_path / "evil").exists()
@@ -174,9 +182,12 @@ def test_an_access_policy_is_kept(bucket):
 def test_malformed_requests_do_not_break_the_connection(cloud, bucket):
     token = cloud.identity._secret
     connection = http.client.HTTPConnection("127.0.0.1", cloud.http_port, timeout=5)
-    for path, body in ((f"/upload/storage/v1/b/{bucket.name}/o?uploadType=multipart", b"nonsense"),
-                       (f"/upload/storage/v1/b/{bucket.name}/o?uploadType=resumable", b"[1]"),
-                       (f"/storage/v1/b/{bucket.name}", b"{"), ("/storage/v1/b", b'{"name": 5}')):
+    for path, body in (
+        (f"/upload/storage/v1/b/{bucket.name}/o?uploadType=multipart", b"nonsense"),
+        (f"/upload/storage/v1/b/{bucket.name}/o?uploadType=resumable", b"[1]"),
+        (f"/storage/v1/b/{bucket.name}", b"{"),
+        ("/storage/v1/b", b'{"name": 5}'),
+    ):
         verb = "PATCH" if path == f"/storage/v1/b/{bucket.name}" else "POST"
         connection.request(verb, path, body, {"Authorization": f"Bearer {token}"})
         answer = connection.getresponse()

@@ -64,7 +64,9 @@ def test_lineage(sdk):
 def test_contexts(sdk, transport):
     client = aiplatform_v1.MetadataServiceClient(transport=transport, client_options=OPTIONS)
     store = f"projects/{sdk}/locations/us-central1/metadataStores/default"
-    parent, child = (client.create_context(parent=store, context={"display_name": n}, context_id=n) for n in ("up", "down"))
+    parent, child = (
+        client.create_context(parent=store, context={"display_name": n}, context_id=n) for n in ("up", "down")
+    )
     artifact = client.create_artifact(parent=store, artifact={"display_name": "a", "uri": "gs://b/a"}, artifact_id="a")
     client.add_context_children(context=parent.name, child_contexts=[child.name])
     client.add_context_artifacts_and_executions(context=child.name, artifacts=[artifact.name])
@@ -79,7 +81,9 @@ def test_contexts(sdk, transport):
         client.add_context_artifacts_and_executions(context=child.name, artifacts=[artifact.name + "x"])
     client.remove_context_children(context=parent.name, child_contexts=[child.name])
     assert not client.get_context(name=child.name).parent_contexts
-    purged = client.purge_artifacts(request={"parent": store, "filter": 'uri="gs://b/a"', "force": True}).result(timeout=10)
+    purged = client.purge_artifacts(request={"parent": store, "filter": 'uri="gs://b/a"', "force": True}).result(
+        timeout=10
+    )
     assert purged.purge_count == 1
     with pytest.raises(exceptions.NotFound):
         client.get_artifact(name=artifact.name)
@@ -97,7 +101,8 @@ def test_tensorboard(sdk, transport):
     client = aiplatform_v1.TensorboardServiceClient(transport=transport, client_options=OPTIONS)
     name = f"{run.resource_name}/timeSeries/{series.tensorboard_time_series_id}"
     late = client.read_tensorboard_time_series_data(
-        request={"tensorboard_time_series": name, "filter": "step>=1", "max_data_points": 1}).time_series_data
+        request={"tensorboard_time_series": name, "filter": "step>=1", "max_data_points": 1}
+    ).time_series_data
     assert len(late.values) == 1
     exported = client.export_tensorboard_time_series_data(request={"tensorboard_time_series": name, "page_size": 2})
     assert [v.step for v in exported] == [0, 1, 2]

@@ -22,7 +22,8 @@ GEN_AI = {"google.cloud.aiplatform.v1.EnterpriseWebSearch"}  # differs between t
 
 def endpoints(transport: str) -> aiplatform_v1.EndpointServiceClient:
     return aiplatform_v1.EndpointServiceClient(
-        transport=transport, client_options={"api_endpoint": "us-central1-aiplatform.googleapis.com"})
+        transport=transport, client_options={"api_endpoint": "us-central1-aiplatform.googleapis.com"}
+    )
 
 
 def test_every_behaviour_is_a_method_of_the_sdk():
@@ -38,7 +39,7 @@ def test_every_method_with_a_rest_path_is_found_by_it():
             path = rule.template
             for name, pattern in rule.variables.items():
                 filled = pattern.replace("**", "x/y").replace("*", "x")
-                path = path.replace("{%s=%s}" % (name, pattern), filled).replace("{%s}" % name, filled)
+                path = path.replace(f"{{{name}={pattern}}}", filled).replace(f"{{{name}}}", filled)
             assert find_route(rule.verb, path)[1].name == method.name, rule
 
 
@@ -68,7 +69,8 @@ def test_operations_know_their_types():
 
 def test_unimplemented_by_name(cloud, transport):
     client = aiplatform_v1.NotebookServiceClient(
-        transport=transport, client_options={"api_endpoint": "us-central1-aiplatform.googleapis.com"})
+        transport=transport, client_options={"api_endpoint": "us-central1-aiplatform.googleapis.com"}
+    )
     with pytest.raises(exceptions.MethodNotImplemented, match="NotebookService.ListNotebookRuntimes"):
         client.list_notebook_runtimes(parent="projects/p/locations/us-central1")
 
@@ -83,13 +85,15 @@ def test_not_found_and_bad_names(cloud, transport):
 def test_required_fields_are_named(cloud, transport):
     with pytest.raises(exceptions.BadRequest, match="display_name is required"):
         endpoints(transport).create_endpoint(
-            parent="projects/p/locations/us-central1", endpoint=aiplatform_v1.Endpoint(description="no name"))
+            parent="projects/p/locations/us-central1", endpoint=aiplatform_v1.Endpoint(description="no name")
+        )
 
 
 def test_beta_and_stable_clients_see_the_same(sdk, transport):
     made = aiplatform.Endpoint.create(display_name="both", labels={"team": "a"})
     beta = aiplatform_v1beta1.EndpointServiceClient(
-        transport=transport, client_options={"api_endpoint": "us-central1-aiplatform.googleapis.com"})
+        transport=transport, client_options={"api_endpoint": "us-central1-aiplatform.googleapis.com"}
+    )
     seen = beta.get_endpoint(name=made.resource_name)
     assert (seen.display_name, dict(seen.labels), seen.etag) == ("both", {"team": "a"}, made.gca_resource.etag)
     operation = beta.delete_endpoint(name=made.resource_name)
@@ -125,7 +129,8 @@ def test_a_key_of_another_server_is_refused(cloud, tmp_path):
 
     foreign = make_keys(tmp_path, "p", f"http://127.0.0.1:{cloud.http_port}/token")
     credentials = service_account.Credentials.from_service_account_file(
-        foreign.account, scopes=["https://www.googleapis.com/auth/cloud-platform"])
+        foreign.account, scopes=["https://www.googleapis.com/auth/cloud-platform"]
+    )
     with pytest.raises(google.auth.exceptions.RefreshError):
         credentials.refresh(google.auth.transport.requests.Request())
 

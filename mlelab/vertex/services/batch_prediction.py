@@ -43,8 +43,9 @@ def read_instances(cloud: Cloud, job: Any) -> list[Any]:
             frame = read_table(cloud, uri)
             rows = frame.to_dict("records")
             as_object = job.instance_config.instance_type == "object"
-            instances += [{k: plain(v) for k, v in row.items()} if as_object else [plain(v) for v in row.values()]
-                          for row in rows]
+            instances += [
+                {k: plain(v) for k, v in row.items()} if as_object else [plain(v) for v in row.values()] for row in rows
+            ]
             continue
         for number, line in enumerate(cloud.storage.read(uri).decode("utf-8", "replace").splitlines(), 1):
             try:
@@ -91,7 +92,7 @@ def _run(cloud: Cloud, job: Any, cancel: threading.Event) -> None:
         for start in range(0, len(instances), size):
             if cancel.is_set():
                 raise Cancelled
-            part = instances[start:start + size]
+            part = instances[start : start + size]
             try:
                 good += zip(part, _predict(deployment, part, parameters), strict=True)
             except CloudError as error:
@@ -105,10 +106,13 @@ def _run(cloud: Cloud, job: Any, cancel: threading.Event) -> None:
     finally:
         deployment.close()
     title = version.display_name if job.model else "unmanaged"
-    base = f"{job.output_config.gcs_destination.output_uri_prefix.rstrip('/')}/prediction-{title}-" \
-           f"{job.create_time.ToDatetime():%Y_%m_%dT%H_%M_%S}-{job.name.rsplit('/', 1)[1][-6:]}"
-    cloud.storage.write(f"{base}/prediction.results-00000-of-00001",
-                        json_lines({"instance": i, "prediction": p} for i, p in good))
+    base = (
+        f"{job.output_config.gcs_destination.output_uri_prefix.rstrip('/')}/prediction-{title}-"
+        f"{job.create_time.ToDatetime():%Y_%m_%dT%H_%M_%S}-{job.name.rsplit('/', 1)[1][-6:]}"
+    )
+    cloud.storage.write(
+        f"{base}/prediction.results-00000-of-00001", json_lines({"instance": i, "prediction": p} for i, p in good)
+    )
     if bad:
         cloud.storage.write(f"{base}/prediction.errors_stats-00000-of-00001", json_lines(bad))
     with cloud.store.edit(pb.BatchPredictionJob, job.name) as stored:
@@ -125,11 +129,15 @@ def create_batch_prediction_job(call: Call, request: Any) -> Message:
     """Start a batch prediction job."""
     wanted = request.batch_prediction_job
     if wanted.input_config.instances_format not in FORMATS or not wanted.input_config.gcs_source.uris:
-        raise invalid(f"input_config must be a gcs_source of {' or '.join(FORMATS)}; "
-                      "other inputs are not implemented by this local stand-in.")
+        raise invalid(
+            f"input_config must be a gcs_source of {' or '.join(FORMATS)}; "
+            "other inputs are not implemented by this local stand-in."
+        )
     if wanted.output_config.predictions_format != "jsonl" or not wanted.output_config.gcs_destination.output_uri_prefix:
-        raise invalid("output_config must be a gcs_destination of jsonl; "
-                      "other outputs are not implemented by this local stand-in.")
+        raise invalid(
+            "output_config must be a gcs_destination of jsonl; "
+            "other outputs are not implemented by this local stand-in."
+        )
     job = new_resource(call, request)
     if job.model:
         version = find_version(call.store, job.model)

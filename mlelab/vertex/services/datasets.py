@@ -17,8 +17,11 @@ generic("DatasetService", "GetDataset", "ListDatasets", "ListSavedQueries")
 
 def sources(dataset: Any) -> list[str]:
     """The storage objects of a tabular dataset. FAILED_PRECONDITION where it has none."""
-    config = json_format.MessageToDict(dataset.metadata).get("inputConfig", {}) \
-        if dataset.metadata.WhichOneof("kind") == "struct_value" else {}
+    config = (
+        json_format.MessageToDict(dataset.metadata).get("inputConfig", {})
+        if dataset.metadata.WhichOneof("kind") == "struct_value"
+        else {}
+    )
     uris = config.get("gcsSource", {}).get("uri", [])
     if not uris:
         raise precondition(f"{dataset.name} has no Cloud Storage source; other sources are not implemented here.")
@@ -29,7 +32,9 @@ def sources(dataset: Any) -> list[str]:
 def create_dataset(call: Call, request: Any) -> Message:
     """Register a dataset. Its objects must exist."""
     config = json_format.MessageToDict(request.dataset.metadata)
-    source = (config.get("inputConfig", {}) or {}).get("gcsSource", {}).get("uri", []) if isinstance(config, dict) else []
+    source = (
+        (config.get("inputConfig", {}) or {}).get("gcsSource", {}).get("uri", []) if isinstance(config, dict) else []
+    )
     for uri in expand(call.cloud, [source] if isinstance(source, str) else source):
         if not call.cloud.storage.names(uri):
             raise invalid(f"dataset.metadata names {uri}, which does not exist.")

@@ -14,7 +14,17 @@ from google.protobuf.message import Message
 
 from ..catalog import pb
 from ..core import (
-    Call, background, check_etag, finished, generic, implements, merge, new_resource, now, project_number, stamp,
+    Call,
+    background,
+    check_etag,
+    finished,
+    generic,
+    implements,
+    merge,
+    new_resource,
+    now,
+    project_number,
+    stamp,
 )
 from ..errors import CloudError, invalid, precondition
 from ..serving import refusal
@@ -93,8 +103,10 @@ def check_resources(deployed: Any) -> None:
         if low < 1:
             raise invalid("dedicated_resources.min_replica_count must be at least 1.")
     else:
-        raise invalid("deployed_model must have dedicated_resources or automatic_resources; "
-                      "shared resources are not implemented by this local stand-in.")
+        raise invalid(
+            "deployed_model must have dedicated_resources or automatic_resources; "
+            "shared resources are not implemented by this local stand-in."
+        )
     if low < 0 or high < 0 or high and high < low:
         raise invalid(f"max_replica_count ({high}) must not be less than min_replica_count ({low}).")
     if max(low, high) > 16:
@@ -156,8 +168,10 @@ def undeploy_model(call: Call, request: Any) -> Message:
         deployed = _deployed(endpoint, request.deployed_model_id)
         carried = endpoint.traffic_split.get(deployed.id, 0)
         if carried and len(endpoint.deployed_models) > 1 and not request.traffic_split:
-            raise precondition(f"Deployed model {deployed.id} carries {carried} % of the traffic: "
-                               "move its traffic to the others first, or give a traffic_split.")
+            raise precondition(
+                f"Deployed model {deployed.id} carries {carried} % of the traffic: "
+                "move its traffic to the others first, or give a traffic_split."
+            )
         endpoint.deployed_models.remove(deployed)
         endpoint.traffic_split.pop(request.deployed_model_id, None)
         if request.traffic_split:
@@ -218,13 +232,21 @@ def _log(call: Call, endpoint: Any, deployed: Any, body: bytes, answer: bytes) -
     if not config.enabled or random.random() >= (config.sampling_rate or 1.0):
         return
     _, project, _, _, _, name = endpoint.name.split("/")
-    row = {"endpoint": endpoint.name, "deployed_model_id": deployed.id, "model": deployed.model,
-           "model_version": deployed.model_version_id, "logging_time": now().ToJsonString(),
-           "request_payload": [body.decode("utf-8", "replace")],
-           "response_payload": [answer.decode("utf-8", "replace")]}
+    row = {
+        "endpoint": endpoint.name,
+        "deployed_model_id": deployed.id,
+        "model": deployed.model,
+        "model_version": deployed.model_version_id,
+        "logging_time": now().ToJsonString(),
+        "request_payload": [body.decode("utf-8", "replace")],
+        "response_payload": [answer.decode("utf-8", "replace")],
+    }
     call.cloud.storage.ensure_bucket(log_bucket(project))
-    call.cloud.storage.write(f"gs://{log_bucket(project)}/{name}/{time.time_ns()}-{new_id()}.json",
-                             json.dumps(row).encode(), "application/json")
+    call.cloud.storage.write(
+        f"gs://{log_bucket(project)}/{name}/{time.time_ns()}-{new_id()}.json",
+        json.dumps(row).encode(),
+        "application/json",
+    )
 
 
 @implements("PredictionService.Predict")
@@ -237,8 +259,12 @@ def predict(call: Call, request: Any) -> Message:
     except (json_format.Error, ValueError) as error:
         raise invalid(f"instances cannot be written as JSON: {error}") from None
     deployed, answer, _ = _ask(call, request, json.dumps(body).encode())
-    response = pb.PredictResponse(deployed_model_id=deployed.id, model=deployed.model,
-                                  model_version_id=deployed.model_version_id, model_display_name=deployed.display_name)
+    response = pb.PredictResponse(
+        deployed_model_id=deployed.id,
+        model=deployed.model,
+        model_version_id=deployed.model_version_id,
+        model_display_name=deployed.display_name,
+    )
     try:
         parsed = json.loads(answer)
         wanted = {key: parsed[key] for key in ("predictions", "metadata") if key in parsed}

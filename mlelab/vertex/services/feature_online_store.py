@@ -19,16 +19,38 @@ from ..feature_values import Row, python_value
 from ..store import new_id
 from ..tables import bigquery_table, plain
 
-generic("FeatureRegistryService", "CreateFeatureGroup", "GetFeatureGroup", "ListFeatureGroups", "UpdateFeatureGroup",
-        "DeleteFeatureGroup", "CreateFeature", "GetFeature", "ListFeatures", "UpdateFeature", "DeleteFeature")
-generic("FeatureOnlineStoreAdminService", "CreateFeatureOnlineStore", "GetFeatureOnlineStore",
-        "ListFeatureOnlineStores", "UpdateFeatureOnlineStore", "GetFeatureView", "ListFeatureViews",
-        "UpdateFeatureView", "GetFeatureViewSync", "ListFeatureViewSyncs")
+generic(
+    "FeatureRegistryService",
+    "CreateFeatureGroup",
+    "GetFeatureGroup",
+    "ListFeatureGroups",
+    "UpdateFeatureGroup",
+    "DeleteFeatureGroup",
+    "CreateFeature",
+    "GetFeature",
+    "ListFeatures",
+    "UpdateFeature",
+    "DeleteFeature",
+)
+generic(
+    "FeatureOnlineStoreAdminService",
+    "CreateFeatureOnlineStore",
+    "GetFeatureOnlineStore",
+    "ListFeatureOnlineStores",
+    "UpdateFeatureOnlineStore",
+    "GetFeatureView",
+    "ListFeatureViews",
+    "UpdateFeatureView",
+    "GetFeatureViewSync",
+    "ListFeatureViewSyncs",
+)
 
 TIME = "feature_timestamp"
 
 
-@implements("FeatureOnlineStoreAdminService.DeleteFeatureOnlineStore", "FeatureOnlineStoreAdminService.DeleteFeatureView")
+@implements(
+    "FeatureOnlineStoreAdminService.DeleteFeatureOnlineStore", "FeatureOnlineStoreAdminService.DeleteFeatureView"
+)
 def delete_with_values(call: Call, request: Any) -> Message:
     """Delete an online store or a feature view, values included."""
     answer = delete(call, request)
@@ -59,8 +81,13 @@ def _sources(call: Call, view: Any) -> list[tuple[str, list[str], list[str] | No
         for feature_id in wanted.feature_ids:
             feature = call.store.get(pb.Feature, f"{group.name}/features/{feature_id}")
             columns.append(feature.version_column_name or feature_id)
-        found.append((group.big_query.big_query_source.input_uri, list(group.big_query.entity_id_columns) or ["entity_id"],
-                      columns))
+        found.append(
+            (
+                group.big_query.big_query_source.input_uri,
+                list(group.big_query.entity_id_columns) or ["entity_id"],
+                columns,
+            )
+        )
     return found
 
 

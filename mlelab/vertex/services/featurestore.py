@@ -15,9 +15,22 @@ from ..errors import CloudError, invalid, not_found
 from ..feature_values import Row, python_value
 from ..tables import plain, read_tables
 
-generic("FeaturestoreService", "CreateFeaturestore", "GetFeaturestore", "ListFeaturestores", "UpdateFeaturestore",
-        "CreateEntityType", "GetEntityType", "ListEntityTypes", "UpdateEntityType", "CreateFeature", "GetFeature",
-        "ListFeatures", "UpdateFeature", "DeleteFeature")
+generic(
+    "FeaturestoreService",
+    "CreateFeaturestore",
+    "GetFeaturestore",
+    "ListFeaturestores",
+    "UpdateFeaturestore",
+    "CreateEntityType",
+    "GetEntityType",
+    "ListEntityTypes",
+    "UpdateEntityType",
+    "CreateFeature",
+    "GetFeature",
+    "ListFeatures",
+    "UpdateFeature",
+    "DeleteFeature",
+)
 
 
 @implements("FeaturestoreService.DeleteFeaturestore", "FeaturestoreService.DeleteEntityType")
@@ -91,13 +104,19 @@ def import_values(call: Call, request: Any) -> Message:
     table = read_tables(call.cloud, request.csv_source.gcs_source.uris)
     entity_field = request.entity_id_field or "entity_id"
     wanted = {spec.id: spec.source_field or spec.id for spec in request.feature_specs}
-    for column in (entity_field, *wanted.values(), *([request.feature_time_field] if request.feature_time_field else [])):
+    for column in (
+        entity_field,
+        *wanted.values(),
+        *([request.feature_time_field] if request.feature_time_field else []),
+    ):
         if column not in table:
             raise invalid(f"The source has no column {column!r}; it has {list(table.columns)}.")
     if unknown := [name for name in wanted if name not in features]:
         raise not_found(f"{request.entity_type}/features/{unknown[0]}")
     if request.feature_time_field:
-        times = pd.to_datetime(table[request.feature_time_field], utc=True).astype("datetime64[ns, UTC]").astype("int64")
+        times = (
+            pd.to_datetime(table[request.feature_time_field], utc=True).astype("datetime64[ns, UTC]").astype("int64")
+        )
     else:
         moment = request.feature_time.ToNanoseconds() if request.HasField("feature_time") else time.time_ns()
         times = pd.Series(moment, index=table.index)
@@ -106,17 +125,29 @@ def import_values(call: Call, request: Any) -> Message:
     for entity, when, record in zip(table[entity_field], times, table.to_dict("records"), strict=True):
         values = {name: plain(record[column]) for name, column in wanted.items()}
         try:
-            made = [(request.entity_type, str(entity), name, int(when),
-                     feature_value(features[name], value).SerializeToString())
-                    for name, value in values.items() if value is not None]
+            made = [
+                (
+                    request.entity_type,
+                    str(entity),
+                    name,
+                    int(when),
+                    feature_value(features[name], value).SerializeToString(),
+                )
+                for name, value in values.items()
+                if value is not None
+            ]
         except CloudError:
             bad += 1
             continue
         rows += made
         entities.add(entity)
     call.cloud.feature_values.write(rows)
-    return finished(call, pb.ImportFeatureValuesResponse(
-        imported_entity_count=len(entities), imported_feature_value_count=len(rows), invalid_row_count=bad))
+    return finished(
+        call,
+        pb.ImportFeatureValuesResponse(
+            imported_entity_count=len(entities), imported_feature_value_count=len(rows), invalid_row_count=bad
+        ),
+    )
 
 
 def _selected(features: dict[str, Any], selector: Any) -> list[str]:
@@ -141,15 +172,17 @@ def _view(call: Call, entity_type: str, entity: str, ids: list[str]) -> Any:
 
 def _header(entity_type: str, ids: list[str]) -> Any:
     return pb.ReadFeatureValuesResponse.Header(
-        entity_type=entity_type, feature_descriptors=[{"id": name} for name in ids])
+        entity_type=entity_type, feature_descriptors=[{"id": name} for name in ids]
+    )
 
 
 @implements("FeaturestoreOnlineServingService.ReadFeatureValues")
 def read_values(call: Call, request: Any) -> Message:
     """The latest values of one entity."""
     ids = _selected(features_of(call, request.entity_type), request.feature_selector)
-    return pb.ReadFeatureValuesResponse(header=_header(request.entity_type, ids),
-                                        entity_view=_view(call, request.entity_type, request.entity_id, ids))
+    return pb.ReadFeatureValuesResponse(
+        header=_header(request.entity_type, ids), entity_view=_view(call, request.entity_type, request.entity_id, ids)
+    )
 
 
 @implements("FeaturestoreOnlineServingService.StreamingReadFeatureValues")
@@ -185,14 +218,19 @@ def batch_read(call: Call, request: Any) -> Message:
     import pandas as pd
 
     if request.WhichOneof("read_option") != "csv_read_instances" or not request.destination.HasField("csv_destination"):
-        raise CloudError("UNIMPLEMENTED", "FeaturestoreService.BatchReadFeatureValues is implemented for CSV in storage only.")
+        raise CloudError(
+            "UNIMPLEMENTED", "FeaturestoreService.BatchReadFeatureValues is implemented for CSV in storage only."
+        )
     table = read_tables(call.cloud, request.csv_read_instances.gcs_source.uris)
     if "timestamp" not in table:
         raise invalid(f"The read instances need a column 'timestamp'; they have {list(table.columns)}.")
     moments = pd.to_datetime(table["timestamp"], utc=True).astype("datetime64[ns, UTC]").astype("int64")
     oldest = request.start_time.ToNanoseconds() if request.HasField("start_time") else 0
-    kept = ["timestamp", *(spec.entity_type_id for spec in request.entity_type_specs),
-            *(field.field_name for field in request.pass_through_fields)]
+    kept = [
+        "timestamp",
+        *(spec.entity_type_id for spec in request.entity_type_specs),
+        *(field.field_name for field in request.pass_through_fields),
+    ]
     if missing := [column for column in kept if column not in table]:
         raise invalid(f"The read instances have no column {missing[0]!r}; they have {list(table.columns)}.")
     out = table[kept].copy()
@@ -204,7 +242,9 @@ def batch_read(call: Call, request: Any) -> Message:
         for entity, moment in zip(table[spec.entity_type_id], moments, strict=True):
             found = call.cloud.feature_values.latest(entity_type, str(entity), before=int(moment), after=oldest)
             for name in ids:
-                columns[name].append(python_value(pb.FeatureValue.FromString(found[name][1])) if name in found else None)
+                columns[name].append(
+                    python_value(pb.FeatureValue.FromString(found[name][1])) if name in found else None
+                )
         for name, values in columns.items():
             out[titles.get(name, name)] = values
     target = request.destination.csv_destination.gcs_destination.output_uri_prefix.rstrip("/")
@@ -217,12 +257,16 @@ def delete_values(call: Call, request: Any) -> Message:
     """Delete all values of some entities."""
     features_of(call, request.entity_type)
     if request.WhichOneof("DeleteOption") != "select_entity":
-        raise CloudError("UNIMPLEMENTED", "FeaturestoreService.DeleteFeatureValues is implemented for select_entity only.")
+        raise CloudError(
+            "UNIMPLEMENTED", "FeaturestoreService.DeleteFeatureValues is implemented for select_entity only."
+        )
     selector = request.select_entity.entity_id_selector
     if selector.WhichOneof("EntityIdsSource") != "csv_source":
         raise invalid("select_entity.entity_id_selector.csv_source is required.")
     table = read_tables(call.cloud, selector.csv_source.gcs_source.uris)
     for entity in table[selector.entity_id_field or "entity_id"]:
         call.cloud.feature_values.delete(request.entity_type, str(entity))
-    return finished(call, empty_pb2.Empty() if call.method.operation_types[0] is empty_pb2.Empty
-                    else pb.DeleteFeatureValuesResponse())
+    return finished(
+        call,
+        empty_pb2.Empty() if call.method.operation_types[0] is empty_pb2.Empty else pb.DeleteFeatureValuesResponse(),
+    )

@@ -17,9 +17,21 @@ from ..errors import invalid, not_found
 from ..query import parse_filter
 from ..store import Store
 
-generic("MetadataService", "GetMetadataStore", "ListMetadataStores", "CreateMetadataSchema", "GetMetadataSchema",
-        "ListMetadataSchemas", "GetArtifact", "GetExecution", "GetContext", "UpdateArtifact", "UpdateExecution",
-        "UpdateContext", "DeleteMetadataStore")
+generic(
+    "MetadataService",
+    "GetMetadataStore",
+    "ListMetadataStores",
+    "CreateMetadataSchema",
+    "GetMetadataSchema",
+    "ListMetadataSchemas",
+    "GetArtifact",
+    "GetExecution",
+    "GetContext",
+    "UpdateArtifact",
+    "UpdateExecution",
+    "UpdateContext",
+    "DeleteMetadataStore",
+)
 
 
 def ensure_store(store: Store, location: str) -> str:
@@ -195,8 +207,11 @@ def query_artifact(call: Call, request: Any) -> Message:
     if request.max_hops < 0:
         raise invalid("max_hops must not be negative.")
     root = request.artifact.rsplit("/artifacts/", 1)[0]
-    events = [e for name in call.store.names(f"{root.replace('[', '[[]')}/executions/*/events/*")
-              for e in [call.store.get(pb.Event, name)]]
+    events = [
+        e
+        for name in call.store.names(f"{root.replace('[', '[[]')}/executions/*/events/*")
+        for e in [call.store.get(pb.Event, name)]
+    ]
     artifacts, executions = {request.artifact}, set()
     for _ in range(request.max_hops or 100):
         more_executions = {e.execution for e in events if e.artifact in artifacts} - executions
@@ -250,5 +265,3 @@ def get_or_create(store: Store, node: Any) -> Any:
             store.insert(node)
             found = node
     return found
-
-

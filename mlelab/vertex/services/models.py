@@ -12,14 +12,11 @@ from google.protobuf import empty_pb2
 from google.protobuf.message import Message
 
 from ..catalog import pb, types
-from ..core import (
-    Call, check_etag, check_id, check_parent, clean, finished, generic, implements, list_, merge, stamp,
-)
+from ..core import Call, check_etag, check_id, check_parent, clean, finished, generic, implements, list_, merge, stamp
 from ..errors import invalid, not_found, precondition
 from ..store import Store, new_id
 
-generic("ModelService", "ListModels", "GetModelEvaluation", "GetModelEvaluationSlice",
-        "ListModelEvaluationSlices")
+generic("ModelService", "ListModels", "GetModelEvaluation", "GetModelEvaluationSlice", "ListModelEvaluationSlices")
 
 ALIAS = re.compile(r"[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]")
 SHARED = ("display_name", "description", "labels")  # fields of the model, not of one version
@@ -49,9 +46,12 @@ def save(store: Store, version: Any) -> None:
 def endpoints_with(store: Store, version: Any, any_version: bool = False) -> list[str]:
     """Names of the endpoints that `version` (or any version of its model) is deployed to."""
     location = version.name.split("/models/")[0]
-    return [endpoint.name for endpoint in store.list(pb.Endpoint, f"{location}/endpoints")
-            for deployed in endpoint.deployed_models
-            if deployed.model == version.name and (any_version or deployed.model_version_id == version.version_id)]
+    return [
+        endpoint.name
+        for endpoint in store.list(pb.Endpoint, f"{location}/endpoints")
+        for deployed in endpoint.deployed_models
+        if deployed.model == version.name and (any_version or deployed.model_version_id == version.version_id)
+    ]
 
 
 def move_aliases(store: Store, version: Any, aliases: list[str]) -> None:
@@ -123,8 +123,9 @@ def copy_model(call: Call, request: Any) -> Message:
     copy = pb.Model()
     copy.CopyFrom(source)
     del copy.version_aliases[:]
-    copy = add_version(call.store, copy, request.parent, request.model_id, request.parent_model,
-                       not request.parent_model)
+    copy = add_version(
+        call.store, copy, request.parent, request.model_id, request.parent_model, not request.parent_model
+    )
     return finished(call, pb.CopyModelResponse(model=copy.name, model_version_id=copy.version_id))
 
 

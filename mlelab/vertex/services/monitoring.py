@@ -23,8 +23,16 @@ if TYPE_CHECKING:
 
     from ..server import Cloud
 
-generic("ModelMonitoringService", "CreateModelMonitor", "GetModelMonitor", "ListModelMonitors", "UpdateModelMonitor",
-        "DeleteModelMonitor", "GetModelMonitoringJob", "ListModelMonitoringJobs")
+generic(
+    "ModelMonitoringService",
+    "CreateModelMonitor",
+    "GetModelMonitor",
+    "ListModelMonitors",
+    "UpdateModelMonitor",
+    "DeleteModelMonitor",
+    "GetModelMonitoringJob",
+    "ListModelMonitoringJobs",
+)
 
 NUMERIC, CATEGORICAL, THRESHOLD = "jensen_shannon_divergence", "l_infinity", 0.3
 OBJECTIVES = {"feature_drift_spec": "raw-feature-drift", "prediction_output_drift_spec": "prediction-output-drift"}
@@ -55,7 +63,9 @@ def read_input(cloud: Cloud, source: Any, names: list[str]) -> pd.DataFrame:
         elif where == "vertex_dataset":
             table = read_tables(cloud, sources(cloud.store.get(pb.Dataset, dataset.vertex_dataset)))
         else:
-            raise CloudError("UNIMPLEMENTED", f"Monitoring data from {where} is not implemented by this local stand-in.")
+            raise CloudError(
+                "UNIMPLEMENTED", f"Monitoring data from {where} is not implemented by this local stand-in."
+            )
         time_field = dataset.timestamp_field
     elif kind == "vertex_endpoint_logs":
         table, time_field = _logs(cloud, source.vertex_endpoint_logs.endpoints, names), "logging_time"
@@ -127,8 +137,17 @@ def _run(cloud: Cloud, monitor: Any, job: Any) -> None:
         raise invalid("The monitoring job has no feature_drift_spec and no prediction_output_drift_spec.")
 
 
-def _compare(cloud: Cloud, monitor: Any, job: Any, title: str, spec: Any, column: str, kind: str,
-             baseline: pd.DataFrame, target: pd.DataFrame) -> None:
+def _compare(
+    cloud: Cloud,
+    monitor: Any,
+    job: Any,
+    title: str,
+    spec: Any,
+    column: str,
+    kind: str,
+    baseline: pd.DataFrame,
+    target: pd.DataFrame,
+) -> None:
     """One column: its distance, its distributions, and an alert where the distance exceeds the threshold."""
     first, second = baseline[column], target[column]
     categorical = kind in ("categorical", "string", "boolean") or not kind and is_categorical(first)
@@ -140,14 +159,19 @@ def _compare(cloud: Cloud, monitor: Any, job: Any, title: str, spec: Any, column
         condition = spec.feature_alert_conditions[column]
     threshold = condition.threshold if condition.WhichOneof("condition") else THRESHOLD
     value, labels, p, q = distance(metric, first, second)
-    point = pb.ModelMonitoringStatsDataPoint(threshold_value=threshold, has_anomaly=value > threshold,
-                                             model_monitoring_job=job.name, algorithm=metric)
+    point = pb.ModelMonitoringStatsDataPoint(
+        threshold_value=threshold, has_anomaly=value > threshold, model_monitoring_job=job.name, algorithm=metric
+    )
     point.create_time.CopyFrom(now())
     for stats, heights, deviation in ((point.current_stats, q, value), (point.baseline_stats, p, 0.0)):
         stats.distribution_value.distribution_deviation = deviation
         stats.distribution_value.distribution.struct_value.update(
-            {"buckets" if categorical else "bins": [{"label": label, "share": float(share)}
-                                                    for label, share in zip(labels, heights, strict=True)]})
+            {
+                "buckets" if categorical else "bins": [
+                    {"label": label, "share": float(share)} for label, share in zip(labels, heights, strict=True)
+                ]
+            }
+        )
     stats = pb.ModelMonitoringTabularStats(stats_name=column, objective_type=title, data_points=[point])
     cloud.store.put(stats, f"{monitor.name}/stats/{new_id()}")
     if point.has_anomaly:
@@ -202,8 +226,12 @@ def delete_job(call: Call, request: Any) -> Message:
 
 def _inside(interval: Any, moment: Any) -> bool:
     nanos = moment.ToNanoseconds()
-    return not (interval.HasField("start_time") and nanos < interval.start_time.ToNanoseconds()
-                or interval.HasField("end_time") and nanos >= interval.end_time.ToNanoseconds())
+    return not (
+        interval.HasField("start_time")
+        and nanos < interval.start_time.ToNanoseconds()
+        or interval.HasField("end_time")
+        and nanos >= interval.end_time.ToNanoseconds()
+    )
 
 
 @implements("ModelMonitoringService.SearchModelMonitoringStats")
@@ -214,9 +242,13 @@ def search_stats(call: Call, request: Any) -> Message:
     found = []
     for stats in reversed(call.store.list(pb.ModelMonitoringTabularStats, f"{request.model_monitor}/stats")):
         point = stats.data_points[0]
-        if (wanted.stats_name in ("", stats.stats_name) and wanted.objective_type in ("", stats.objective_type)
-                and wanted.model_monitoring_job in ("", point.model_monitoring_job)
-                and wanted.algorithm in ("", point.algorithm) and _inside(request.time_interval, point.create_time)):
+        if (
+            wanted.stats_name in ("", stats.stats_name)
+            and wanted.objective_type in ("", stats.objective_type)
+            and wanted.model_monitoring_job in ("", point.model_monitoring_job)
+            and wanted.algorithm in ("", point.algorithm)
+            and _inside(request.time_interval, point.create_time)
+        ):
             found.append(pb.ModelMonitoringStats(tabular_stats=stats))
     page, token = page_of(request, found)
     return pb.SearchModelMonitoringStatsResponse(monitoring_stats=page, next_page_token=token)
@@ -226,10 +258,15 @@ def search_stats(call: Call, request: Any) -> Message:
 def search_alerts(call: Call, request: Any) -> Message:
     """The alerts of a monitor, newest first."""
     check_parent(call, request.model_monitor)
-    found = [alert for alert in reversed(call.store.list(pb.ModelMonitoringAlert, f"{request.model_monitor}/alerts"))
-             if request.stats_name in ("", alert.stats_name) and request.objective_type in ("", alert.objective_type)
-             and request.model_monitoring_job in ("", alert.anomaly.model_monitoring_job)
-             and _inside(request.alert_time_interval, alert.alert_time)]
+    found = [
+        alert
+        for alert in reversed(call.store.list(pb.ModelMonitoringAlert, f"{request.model_monitor}/alerts"))
+        if request.stats_name in ("", alert.stats_name)
+        and request.objective_type in ("", alert.objective_type)
+        and request.model_monitoring_job in ("", alert.anomaly.model_monitoring_job)
+        and _inside(request.alert_time_interval, alert.alert_time)
+    ]
     page, token = page_of(request, found)
-    return pb.SearchModelMonitoringAlertsResponse(model_monitoring_alerts=page, total_number_alerts=len(found),
-                                                  next_page_token=token)
+    return pb.SearchModelMonitoringAlertsResponse(
+        model_monitoring_alerts=page, total_number_alerts=len(found), next_page_token=token
+    )

@@ -32,9 +32,15 @@ def resume(cloud: Cloud) -> None:
 def submit(cloud: Cloud, job: Any) -> None:
     """Check, store and start a pipeline job that has a name. INVALID_ARGUMENT for one that cannot run."""
     if job.template_uri and not job.pipeline_spec.fields:
-        raise CloudError("UNIMPLEMENTED", "PipelineService.CreatePipelineJob from a template_uri alone is not implemented.")
+        raise CloudError(
+            "UNIMPLEMENTED", "PipelineService.CreatePipelineJob from a template_uri alone is not implemented."
+        )
     spec = json_format.MessageToDict(job.pipeline_spec)
-    if not isinstance(spec.get("root"), dict) or "dag" not in spec["root"] or not isinstance(spec.get("components"), dict):
+    if (
+        not isinstance(spec.get("root"), dict)
+        or "dag" not in spec["root"]
+        or not isinstance(spec.get("components"), dict)
+    ):
         raise invalid("pipeline_spec is not a compiled KFP pipeline (IR 2.1).")
     if not job.runtime_config.gcs_output_directory.startswith("gs://"):
         raise invalid("runtime_config.gcs_output_directory must begin with gs://.")
@@ -44,8 +50,9 @@ def submit(cloud: Cloud, job: Any) -> None:
     job.state = types().PipelineState.PIPELINE_STATE_PENDING
     if not job.display_name:
         job.display_name = spec.get("pipelineInfo", {}).get("name", job.name.rsplit("/", 1)[1])
-    job.service_account = job.service_account or \
-        f"{project_number(job.name.split('/')[1])}-compute@developer.gserviceaccount.com"
+    job.service_account = (
+        job.service_account or f"{project_number(job.name.split('/')[1])}-compute@developer.gserviceaccount.com"
+    )
     job.job_detail.pipeline_context.CopyFrom(lineage.pipeline)
     job.job_detail.pipeline_run_context.CopyFrom(lineage.run)
     cloud.store.insert(job)
@@ -60,8 +67,17 @@ def submit(cloud: Cloud, job: Any) -> None:
         cloud.store.put(json_format.ParseDict(value, struct_pb2.Struct()), f"{location}/pipelineCache/{key}")
 
     def work(cancel: threading.Event) -> None:
-        run = Run(cloud, spec, job.name, job.runtime_config.gcs_output_directory, cancel, lineage.observe, load, save,
-                  fail_fast)
+        run = Run(
+            cloud,
+            spec,
+            job.name,
+            job.runtime_config.gcs_output_directory,
+            cancel,
+            lineage.observe,
+            load,
+            save,
+            fail_fast,
+        )
         try:
             run.run(parameters)
             lineage.finish("COMPLETE")
@@ -85,19 +101,26 @@ class _Lineage:
         self.run = get_or_create(store, self._context(run_id, "system.PipelineRun"))
         with store:
             set_parent(store, self.pipeline.name, self.run.name)
-        self._execution = get_or_create(store, self._new_execution(
-            run_id, "system.Run", run_id, {f"input:{k}": v for k, v in parameters.items()}))
+        self._execution = get_or_create(
+            store, self._new_execution(run_id, "system.Run", run_id, {f"input:{k}": v for k, v in parameters.items()})
+        )
         for context in (self.pipeline, self.run):
             add_members(store, context.name, executions=[self._execution.name])
 
     def _context(self, name: str, schema: str) -> Any:
-        return pb.Context(name=f"{self._root}/contexts/{name}", display_name=name, schema_title=schema,
-                          schema_version="0.0.1")
+        return pb.Context(
+            name=f"{self._root}/contexts/{name}", display_name=name, schema_title=schema, schema_version="0.0.1"
+        )
 
     def _new_execution(self, key: str, schema: str, title: str, metadata: dict[str, Any]) -> Any:
-        return pb.Execution(name=f"{self._root}/executions/{key}", display_name=title, schema_title=schema,
-                            schema_version="0.0.1", state=types().Execution.State.RUNNING,
-                            metadata=json_format.ParseDict(metadata, struct_pb2.Struct()))
+        return pb.Execution(
+            name=f"{self._root}/executions/{key}",
+            display_name=title,
+            schema_title=schema,
+            schema_version="0.0.1",
+            state=types().Execution.State.RUNNING,
+            metadata=json_format.ParseDict(metadata, struct_pb2.Struct()),
+        )
 
     def finish(self, state: str) -> None:
         """Close the execution of the whole run."""
@@ -112,10 +135,14 @@ class _Lineage:
         if self._store.exists(given["resource"]):
             return given["resource"]
         artifact = pb.Artifact(
-            name=given["resource"], display_name=given["name"], uri=given["uri"],
-            schema_title=given["type"].get("schemaTitle", ""), schema_version=given["type"].get("schemaVersion", "0.0.1"),
+            name=given["resource"],
+            display_name=given["name"],
+            uri=given["uri"],
+            schema_title=given["type"].get("schemaTitle", ""),
+            schema_version=given["type"].get("schemaVersion", "0.0.1"),
             metadata=json_format.ParseDict(given.get("metadata") or {}, struct_pb2.Struct()),
-            state=types().Artifact.State.LIVE)
+            state=types().Artifact.State.LIVE,
+        )
         stamp(artifact, "create_time", "update_time")
         self._store.insert(artifact)
         return artifact.name
@@ -125,8 +152,12 @@ class _Lineage:
         with self._lock, self._store:
             number, execution_name = self._ids.setdefault(id(task), (len(self._ids) + 1, ""))
             if not execution_name:
-                execution = self._new_execution(new_id(), "system.ContainerExecution", task.name,
-                                                {f"input:{k}": v for k, v in task.inputs.parameters.items()})
+                execution = self._new_execution(
+                    new_id(),
+                    "system.ContainerExecution",
+                    task.name,
+                    {f"input:{k}": v for k, v in task.inputs.parameters.items()},
+                )
                 execution.create_time.CopyFrom(now())
                 self._store.insert(execution)
                 add_members(self._store, self.run.name, executions=[execution.name])
@@ -137,8 +168,9 @@ class _Lineage:
             if task.result:
                 state = {"SUCCEEDED": "COMPLETE", "SKIPPED": "CACHED"}.get(task.result.state, task.result.state)
                 execution.state = types().Execution.State[state]
-                json_format.ParseDict({f"output:{k}": v for k, v in task.result.outputs.parameters.items()},
-                                      execution.metadata)
+                json_format.ParseDict(
+                    {f"output:{k}": v for k, v in task.result.outputs.parameters.items()}, execution.metadata
+                )
                 stamp(execution, "update_time")
                 self._store.put(execution)
                 self._events(execution.name, task.result.outputs, types().Event.Type.OUTPUT)
@@ -163,7 +195,10 @@ class _Lineage:
             detail.execution.CopyFrom(execution)
             state = task.result.state if task.result else "RUNNING"
             detail.state = types().PipelineTaskDetail.State[state]
-            for field, outputs in (("inputs", task.inputs), ("outputs", task.result.outputs if task.result else Outputs())):
+            for field, outputs in (
+                ("inputs", task.inputs),
+                ("outputs", task.result.outputs if task.result else Outputs()),
+            ):
                 for name, artifacts in outputs.artifacts.items():
                     found = [self._store.get(pb.Artifact, a["resource"]) for a in artifacts if a.get("resource")]
                     getattr(detail, field)[name].CopyFrom(pb.PipelineTaskDetail.ArtifactList(artifacts=found))

@@ -20,14 +20,18 @@ def get_project(call: Call, request: Any) -> Message:
     number = project_number(wanted)
     own = project_number(call.cloud.project) == number
     return resourcemanager_v3.Project.pb()(
-        name=f"projects/{number}", project_id=call.cloud.project if own else wanted, state=1, display_name=wanted)
+        name=f"projects/{number}", project_id=call.cloud.project if own else wanted, state=1, display_name=wanted
+    )
 
 
 @implements("Locations.ListLocations")
 def list_locations(call: Call, request: Any) -> Message:
     """The regions that the stand-in pretends to have."""
     return locations_pb2.ListLocationsResponse(
-        locations=[locations_pb2.Location(name=f"{request.name}/locations/{l}", location_id=l) for l in LOCATIONS])
+        locations=[
+            locations_pb2.Location(name=f"{request.name}/locations/{place}", location_id=place) for place in LOCATIONS
+        ]
+    )
 
 
 @implements("Locations.GetLocation")

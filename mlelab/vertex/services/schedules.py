@@ -60,8 +60,10 @@ def create_schedule(call: Call, request: Any) -> Message:
 
 def _running(cloud: Cloud, schedule: Any) -> int:
     location = schedule.name.split("/schedules/")[0]
-    return sum(job.schedule_name == schedule.name and cloud.jobs.running(job.name)
-               for job in cloud.store.list(pb.PipelineJob, f"{location}/pipelineJobs"))
+    return sum(
+        job.schedule_name == schedule.name and cloud.jobs.running(job.name)
+        for job in cloud.store.list(pb.PipelineJob, f"{location}/pipelineJobs")
+    )
 
 
 def tick(cloud: Cloud) -> None:

@@ -12,11 +12,27 @@ from ..errors import invalid, not_found
 from ..query import parse_filter
 from ..store import new_id
 
-generic("TensorboardService", "GetTensorboard", "ListTensorboards", "UpdateTensorboard", "DeleteTensorboard",
-        "CreateTensorboardExperiment", "GetTensorboardExperiment", "ListTensorboardExperiments",
-        "UpdateTensorboardExperiment", "DeleteTensorboardExperiment", "CreateTensorboardRun", "GetTensorboardRun",
-        "ListTensorboardRuns", "UpdateTensorboardRun", "DeleteTensorboardRun", "GetTensorboardTimeSeries",
-        "ListTensorboardTimeSeries", "UpdateTensorboardTimeSeries", "DeleteTensorboardTimeSeries")
+generic(
+    "TensorboardService",
+    "GetTensorboard",
+    "ListTensorboards",
+    "UpdateTensorboard",
+    "DeleteTensorboard",
+    "CreateTensorboardExperiment",
+    "GetTensorboardExperiment",
+    "ListTensorboardExperiments",
+    "UpdateTensorboardExperiment",
+    "DeleteTensorboardExperiment",
+    "CreateTensorboardRun",
+    "GetTensorboardRun",
+    "ListTensorboardRuns",
+    "UpdateTensorboardRun",
+    "DeleteTensorboardRun",
+    "GetTensorboardTimeSeries",
+    "ListTensorboardTimeSeries",
+    "UpdateTensorboardTimeSeries",
+    "DeleteTensorboardTimeSeries",
+)
 
 
 @implements("TensorboardService.CreateTensorboard")
@@ -115,7 +131,9 @@ def points(call: Call, name: str, text: str = "") -> Any:
     rows = [v for row in call.store.list(pb.TimeSeriesData, f"{name}/data") for v in row.values]
     predicate = parse_filter(text)
     rows = sorted((v for v in rows if predicate(v)), key=lambda v: (v.step, v.wall_time.ToNanoseconds()))
-    return pb.TimeSeriesData(tensorboard_time_series_id=name.rsplit("/", 1)[1], value_type=series.value_type, values=rows)
+    return pb.TimeSeriesData(
+        tensorboard_time_series_id=name.rsplit("/", 1)[1], value_type=series.value_type, values=rows
+    )
 
 
 @implements("TensorboardService.ReadTensorboardTimeSeriesData")
@@ -127,8 +145,9 @@ def read_series(call: Call, request: Any) -> Message:
         raise invalid("max_data_points must not be negative.")
     if len(data.values) > limit:  # evenly spaced, the last one included
         kept = [data.values[round(i * (len(data.values) - 1) / max(limit - 1, 1))] for i in range(limit)]
-        data = pb.TimeSeriesData(tensorboard_time_series_id=data.tensorboard_time_series_id, value_type=data.value_type,
-                                 values=kept)
+        data = pb.TimeSeriesData(
+            tensorboard_time_series_id=data.tensorboard_time_series_id, value_type=data.value_type, values=kept
+        )
     return pb.ReadTensorboardTimeSeriesDataResponse(time_series_data=data)
 
 
@@ -136,7 +155,8 @@ def read_series(call: Call, request: Any) -> Message:
 def batch_read(call: Call, request: Any) -> Message:
     """The points of several time series."""
     return pb.BatchReadTensorboardTimeSeriesDataResponse(
-        time_series_data=[points(call, name) for name in request.time_series])
+        time_series_data=[points(call, name) for name in request.time_series]
+    )
 
 
 @implements("TensorboardService.ExportTensorboardTimeSeriesData")
@@ -153,4 +173,5 @@ def read_size(call: Call, request: Any) -> Message:
         raise not_found(request.tensorboard)
     names = [n for n in call.store.beneath(request.tensorboard) if "/data/" in n]
     return pb.ReadTensorboardSizeResponse(
-        storage_size_byte=sum(call.store.get(pb.TimeSeriesData, name).ByteSize() for name in names))
+        storage_size_byte=sum(call.store.get(pb.TimeSeriesData, name).ByteSize() for name in names)
+    )

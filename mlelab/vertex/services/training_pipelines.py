@@ -40,10 +40,15 @@ def _child(pipeline: Any) -> Any:
         if definition.startswith("custom_task"):
             spec = json_format.ParseDict(inputs, pb.CustomJobSpec(), ignore_unknown_fields=True)
             check_pools(spec.worker_pool_specs)
-            return pb.CustomJob(name=f"{location}/customJobs/{new_id()}", display_name=f"{pipeline.display_name}-custom-job",
-                                job_spec=spec)
+            return pb.CustomJob(
+                name=f"{location}/customJobs/{new_id()}",
+                display_name=f"{pipeline.display_name}-custom-job",
+                job_spec=spec,
+            )
         if definition.startswith("hyperparameter_tuning_task"):
-            counts = {key: int(inputs.pop(key, 0)) for key in ("maxTrialCount", "parallelTrialCount", "maxFailedTrialCount")}
+            counts = {
+                key: int(inputs.pop(key, 0)) for key in ("maxTrialCount", "parallelTrialCount", "maxFailedTrialCount")
+            }
             job = json_format.ParseDict({**inputs, **counts}, pb.HyperparameterTuningJob(), ignore_unknown_fields=True)
             job.name = f"{location}/hyperparameterTuningJobs/{new_id()}"
             job.display_name = f"{pipeline.display_name}-tuning-job"
@@ -52,8 +57,11 @@ def _child(pipeline: Any) -> Any:
             return job
     except (json_format.ParseError, ValueError) as error:
         raise invalid(f"training_task_inputs: {error}") from None
-    raise CloudError("UNIMPLEMENTED", f"PipelineService.CreateTrainingPipeline with {definition or 'no task definition'} "
-                                      "is not implemented by this local stand-in: it trains custom jobs only.")
+    raise CloudError(
+        "UNIMPLEMENTED",
+        f"PipelineService.CreateTrainingPipeline with {definition or 'no task definition'} "
+        "is not implemented by this local stand-in: it trains custom jobs only.",
+    )
 
 
 def split_table(cloud: Cloud, pipeline: Any) -> dict[str, str]:
@@ -63,7 +71,9 @@ def split_table(cloud: Cloud, pipeline: Any) -> dict[str, str]:
     config = pipeline.input_data_config
     if not config.dataset_id:
         return {}
-    dataset = cloud.store.get(pb.Dataset, f"{pipeline.name.split('/trainingPipelines/')[0]}/datasets/{config.dataset_id}")
+    dataset = cloud.store.get(
+        pb.Dataset, f"{pipeline.name.split('/trainingPipelines/')[0]}/datasets/{config.dataset_id}"
+    )
     table = read_tables(cloud, sources(dataset))
     parts = ("training", "validation", "test")
     kind = config.WhichOneof("split") or "fraction_split"
@@ -76,11 +86,15 @@ def split_table(cloud: Cloud, pipeline: Any) -> dict[str, str]:
             fractions = [0.8, 0.1, 0.1]
         if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
             raise invalid(f"The fractions of the split must sum to 1, got {fractions}.")
-        order = table.sort_values(split.key).index if kind == "timestamp_split" else table.sample(frac=1, random_state=0).index
+        order = (
+            table.sort_values(split.key).index
+            if kind == "timestamp_split"
+            else table.sample(frac=1, random_state=0).index
+        )
         cut = [round(len(table) * fractions[0]), round(len(table) * (fractions[0] + fractions[1]))]
         labels = pd.Series("test", index=table.index)
-        labels[order[:cut[1]]] = "validation"
-        labels[order[:cut[0]]] = "training"
+        labels[order[: cut[1]]] = "validation"
+        labels[order[: cut[0]]] = "training"
     else:
         raise CloudError("UNIMPLEMENTED", f"{kind} is not implemented by this local stand-in.")
     base = config.gcs_destination.output_uri_prefix.rstrip("/")
@@ -130,8 +144,14 @@ def _upload(cloud: Cloud, pipeline: Any, base: str) -> None:
     if base and not cloud.storage.names(model.artifact_uri):
         raise precondition(f"The training left no model in {model.artifact_uri} (AIP_MODEL_DIR), so none is uploaded.")
     is_default = not pipeline.parent_model or "default" in model.version_aliases
-    model = add_version(cloud.store, model, pipeline.name.split("/trainingPipelines/")[0], pipeline.model_id,
-                        pipeline.parent_model, is_default)
+    model = add_version(
+        cloud.store,
+        model,
+        pipeline.name.split("/trainingPipelines/")[0],
+        pipeline.model_id,
+        pipeline.parent_model,
+        is_default,
+    )
     with cloud.store.edit(pb.TrainingPipeline, pipeline.name) as stored:
         stored.model_to_upload.CopyFrom(model)
 
@@ -144,8 +164,9 @@ def create_training_pipeline(call: Call, request: Any) -> Message:
     pipeline.state = types().PipelineState.PIPELINE_STATE_PENDING
     call.store.insert(pipeline)
     cloud = call.cloud
-    cloud.jobs.start(pb.TrainingPipeline, pipeline.name, lambda cancel: _run(cloud, pipeline, child, cancel),
-                     "PIPELINE_STATE_")
+    cloud.jobs.start(
+        pb.TrainingPipeline, pipeline.name, lambda cancel: _run(cloud, pipeline, child, cancel), "PIPELINE_STATE_"
+    )
     return call.store.get(pb.TrainingPipeline, pipeline.name)
 
 

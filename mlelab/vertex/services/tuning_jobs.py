@@ -27,8 +27,9 @@ generic("JobService", "GetHyperparameterTuningJob", "ListHyperparameterTuningJob
 
 def resume(cloud: Cloud) -> None:
     """After a restart."""
-    fail_interrupted(cloud, pb.HyperparameterTuningJob, "projects/*/locations/*/hyperparameterTuningJobs/*",
-                     "JOB_STATE_")
+    fail_interrupted(
+        cloud, pb.HyperparameterTuningJob, "projects/*/locations/*/hyperparameterTuningJobs/*", "JOB_STATE_"
+    )
 
 
 def read_metrics(path: Path, wanted: set[str]) -> list[Any]:
@@ -37,7 +38,9 @@ def read_metrics(path: Path, wanted: set[str]) -> list[Any]:
     for line in path.read_text().splitlines() if path.exists() else ():
         try:
             record = json.loads(line)
-            metrics = [pb.Measurement.Metric(metric_id=key, value=float(record[key])) for key in wanted if key in record]
+            metrics = [
+                pb.Measurement.Metric(metric_id=key, value=float(record[key])) for key in wanted if key in record
+            ]
             step = int(float(record.get("global_step", 0)))
         except (ValueError, TypeError, AttributeError):
             continue  # half a line: the trial is writing it now
@@ -99,10 +102,7 @@ class _Tuning:
         spec = self._job.study_spec
         wanted = {metric.metric_id for metric in spec.metrics}
         file = self._cloud.processes.new_folder() / "output.metrics"
-        arguments = tuple(
-            f"--{p.parameter_id}={p.value.string_value}" if p.value.WhichOneof("kind") == "string_value"
-            else f"--{p.parameter_id}={int(p.value.number_value) if _is_integer(spec, p.parameter_id) else p.value.number_value}"
-            for p in trial.parameters)
+        arguments = tuple(f"--{p.parameter_id}={_argument(spec, p)}" for p in trial.parameters)
         job_spec = pb.CustomJobSpec()
         job_spec.CopyFrom(self._job.trial_job_spec)
         base = job_spec.base_output_directory.output_uri_prefix
@@ -116,13 +116,21 @@ class _Tuning:
             del trial.measurements[:]
             trial.measurements.extend(measurements)
             self._save(trial)
-            others = [t for t in self._cloud.store.get(pb.HyperparameterTuningJob, self._job.name).trials
-                      if t.id != trial.id]
+            others = [
+                t for t in self._cloud.store.get(pb.HyperparameterTuningJob, self._job.name).trials if t.id != trial.id
+            ]
             return should_stop(spec, trial, others)
 
         try:
-            run_pools(self._cloud, job_spec, self._job.name, self._cancel, arguments=arguments, watch=stop_early,
-                      extra={"CLOUD_ML_TRIAL_ID": trial.id, "CLOUD_ML_HP_METRIC_FILE": str(file)})
+            run_pools(
+                self._cloud,
+                job_spec,
+                self._job.name,
+                self._cancel,
+                arguments=arguments,
+                watch=stop_early,
+                extra={"CLOUD_ML_TRIAL_ID": trial.id, "CLOUD_ML_HP_METRIC_FILE": str(file)},
+            )
             measurements = read_metrics(file, wanted)
             if not measurements:
                 raise precondition(f"Trial {trial.id} reported none of the metrics {sorted(wanted)}.")
@@ -146,6 +154,14 @@ class _Tuning:
         self._save(trial)
 
 
+def _argument(spec: Any, parameter: Any) -> str:
+    """A trial's parameter as it stands on the command line."""
+    if parameter.value.WhichOneof("kind") == "string_value":
+        return parameter.value.string_value
+    number = parameter.value.number_value
+    return str(int(number) if _is_integer(spec, parameter.parameter_id) else number)
+
+
 def _is_integer(spec: Any, parameter_id: str) -> bool:
     for parameter in spec.parameters:
         if parameter.parameter_id == parameter_id:
@@ -160,7 +176,9 @@ def create_tuning_job(call: Call, request: Any) -> Message:
     check_study(wanted.study_spec)
     check_pools(wanted.trial_job_spec.worker_pool_specs)
     if not 1 <= wanted.max_trial_count <= 1000 or not 1 <= wanted.parallel_trial_count <= wanted.max_trial_count:
-        raise invalid("max_trial_count must lie between 1 and 1000, parallel_trial_count between 1 and max_trial_count.")
+        raise invalid(
+            "max_trial_count must lie between 1 and 1000, parallel_trial_count between 1 and max_trial_count."
+        )
     job = new_resource(call, request)
     submit(call.cloud, job)
     return call.store.get(pb.HyperparameterTuningJob, job.name)
@@ -170,8 +188,9 @@ def submit(cloud: Cloud, job: Any) -> None:
     """Store a tuning job and start it."""
     job.state = types().JobState.JOB_STATE_PENDING
     cloud.store.insert(job)
-    cloud.jobs.start(pb.HyperparameterTuningJob, job.name, lambda cancel: _Tuning(cloud, job, cancel).run(),
-                     "JOB_STATE_")
+    cloud.jobs.start(
+        pb.HyperparameterTuningJob, job.name, lambda cancel: _Tuning(cloud, job, cancel).run(), "JOB_STATE_"
+    )
 
 
 @implements("JobService.CancelHyperparameterTuningJob")

@@ -77,7 +77,7 @@ def suggest_trials(call: Call, request: Any) -> Message:
         study = call.store.get(pb.Study, request.parent)
         trials = trials_of(call.store, study.name)
         given = [t for t in trials if t.state == _state("ACTIVE") and t.client_id == request.client_id]
-        given = given[:request.suggestion_count]
+        given = given[: request.suggestion_count]
         missing = request.suggestion_count - len(given)
         if missing:
             for point in suggest(study.study_spec, trials, missing, seed_of(study.name)):

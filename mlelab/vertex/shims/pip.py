@@ -15,8 +15,24 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-WITH_VALUE = {"-r", "--requirement", "-i", "--index-url", "--extra-index-url", "--trusted-host", "-t", "--target", "-f",
-              "--find-links", "-c", "--constraint", "--timeout", "--retries", "--python-version", "--platform"}
+WITH_VALUE = {
+    "-r",
+    "--requirement",
+    "-i",
+    "--index-url",
+    "--extra-index-url",
+    "--trusted-host",
+    "-t",
+    "--target",
+    "-f",
+    "--find-links",
+    "-c",
+    "--constraint",
+    "--timeout",
+    "--retries",
+    "--python-version",
+    "--platform",
+}
 
 
 def unpack(path: Path, site: Path) -> None:
@@ -51,7 +67,9 @@ def check(text: str) -> None:
     try:
         have = importlib.metadata.version(wanted.name)
     except importlib.metadata.PackageNotFoundError:
-        sys.exit(f"The local stand-in for Vertex AI installs nothing: install {text!r} into your own environment first.")
+        sys.exit(
+            f"The local stand-in for Vertex AI installs nothing: install {text!r} into your own environment first."
+        )
     # A pipeline compiled with another kfp than the installed one still runs.
     if wanted.name != "kfp" and not wanted.specifier.contains(have, prereleases=True):
         sys.exit(f"The local stand-in for Vertex AI installs nothing: {text!r} is wanted, {have} is installed.")
