@@ -1,0 +1,63 @@
+"""The one exception that becomes a status on the wire."""
+
+from __future__ import annotations
+
+import grpc
+
+HTTP_STATUS = {
+    "OK": 200,
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "OUT_OF_RANGE": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "ABORTED": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "CANCELLED": 499,
+    "INTERNAL": 500,
+    "UNKNOWN": 500,
+    "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+
+
+class CloudError(Exception):
+    """A refusal in the cloud's own terms: a canonical status code and one sentence."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    @property
+    def grpc_code(self) -> grpc.StatusCode:
+        """The code as gRPC writes it."""
+        return grpc.StatusCode[self.code]
+
+    @property
+    def number(self) -> int:
+        """The code as `google.rpc.Status` writes it."""
+        return self.grpc_code.value[0]
+
+    @property
+    def http(self) -> int:
+        """The code as HTTP writes it."""
+        return HTTP_STATUS[self.code]
+
+
+def invalid(message: str) -> CloudError:
+    """INVALID_ARGUMENT."""
+    return CloudError("INVALID_ARGUMENT", message)
+
+
+def not_found(name: str) -> CloudError:
+    """NOT_FOUND for the resource `name`."""
+    return CloudError("NOT_FOUND", f"{name} is not found.")
+
+
+def precondition(message: str) -> CloudError:
+    """FAILED_PRECONDITION."""
+    return CloudError("FAILED_PRECONDITION", message)

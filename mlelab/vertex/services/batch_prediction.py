@@ -1,0 +1,167 @@
+"""Batch prediction: every row of files in storage through a model of its own process, results back into storage."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf import empty_pb2, json_format
+from google.protobuf.message import Message
+from google.rpc import status_pb2
+
+from ..catalog import pb, types
+from ..core import Call, delete, generic, implements, new_resource
+from ..errors import CloudError, invalid
+from ..jobs import Cancelled, fail_interrupted
+from ..serving import Deployment, framework_of
+from ..tables import expand, json_lines, plain, read_table
+from .custom_jobs import refuse_running
+from .models import find_version
+
+if TYPE_CHECKING:
+    from ..server import Cloud
+
+generic("JobService", "GetBatchPredictionJob", "ListBatchPredictionJobs")
+
+BATCH = 64
+FORMATS = ("jsonl", "csv")
+
+
+def resume(cloud: Cloud) -> None:
+    """After a restart."""
+    fail_interrupted(cloud, pb.BatchPredictionJob, "projects/*/locations/*/batchPredictionJobs/*", "JOB_STATE_")
+
+
+def read_instances(cloud: Cloud, job: Any) -> list[Any]:
+    """All instances of the job's input. CSV rows become lists, JSON lines stay as they are."""
+    config = job.input_config
+    uris = expand(cloud, config.gcs_source.uris)
+    instances: list[Any] = []
+    for uri in uris:
+        if config.instances_format == "csv":
+            frame = read_table(cloud, uri)
+            rows = frame.to_dict("records")
+            as_object = job.instance_config.instance_type == "object"
+            instances += [
+                {k: plain(v) for k, v in row.items()} if as_object else [plain(v) for v in row.values()] for row in rows
+            ]
+            continue
+        for number, line in enumerate(cloud.storage.read(uri).decode("utf-8", "replace").splitlines(), 1):
+            try:
+                instances += [json.loads(line)] if line.strip() else []
+            except ValueError:
+                raise invalid(f"{uri} line {number} is not JSON.") from None
+    return [_select(job.instance_config, instance) for instance in instances]
+
+
+def _select(config: Any, instance: Any) -> Any:
+    if isinstance(instance, dict):
+        if config.included_fields:
+            return {k: instance.get(k) for k in config.included_fields}
+        return {k: v for k, v in instance.items() if k not in {config.key_field, *config.excluded_fields}}
+    return instance
+
+
+def _predict(deployment: Deployment, instances: list[Any], parameters: Any) -> list[Any]:
+    body = {"instances": instances} | ({"parameters": parameters} if parameters else {})
+    status, answer, _ = deployment.post(json.dumps(body).encode())
+    if status != 200:
+        raise invalid(answer[:500].decode("utf-8", "replace"))
+    predictions = json.loads(answer)["predictions"]
+    if len(predictions) != len(instances):
+        raise invalid(f"The model gave {len(predictions)} predictions for {len(instances)} instances.")
+    return predictions
+
+
+def _run(cloud: Cloud, job: Any, cancel: threading.Event) -> None:
+    version = find_version(cloud.store, job.model) if job.model else job.unmanaged_container_model
+    model = pb.Model()
+    if job.model:
+        model.CopyFrom(version)
+    else:
+        model.container_spec.CopyFrom(version.container_spec)
+        model.artifact_uri = version.artifact_uri
+    instances = read_instances(cloud, job)
+    size = job.manual_batch_tuning_parameters.batch_size or BATCH
+    parameters = json_format.MessageToDict(job.model_parameters) if job.HasField("model_parameters") else None
+    deployment = Deployment(cloud, model, {}, 1, 1)
+    good, bad = [], []
+    try:
+        deployment.start()
+        for start in range(0, len(instances), size):
+            if cancel.is_set():
+                raise Cancelled
+            part = instances[start : start + size]
+            try:
+                good += zip(part, _predict(deployment, part, parameters), strict=True)
+            except CloudError as error:
+                if error.code == "UNAVAILABLE":
+                    raise
+                for instance in part:  # find the rows that the model refuses
+                    try:
+                        good += zip([instance], _predict(deployment, [instance], parameters), strict=True)
+                    except CloudError as one:
+                        bad.append({"instance": instance, "error": {"code": one.number, "message": one.message}})
+    finally:
+        deployment.close()
+    title = version.display_name if job.model else "unmanaged"
+    base = (
+        f"{job.output_config.gcs_destination.output_uri_prefix.rstrip('/')}/prediction-{title}-"
+        f"{job.create_time.ToDatetime():%Y_%m_%dT%H_%M_%S}-{job.name.rsplit('/', 1)[1][-6:]}"
+    )
+    cloud.storage.write(
+        f"{base}/prediction.results-00000-of-00001", json_lines({"instance": i, "prediction": p} for i, p in good)
+    )
+    if bad:
+        cloud.storage.write(f"{base}/prediction.errors_stats-00000-of-00001", json_lines(bad))
+    with cloud.store.edit(pb.BatchPredictionJob, job.name) as stored:
+        stored.output_info.gcs_output_directory = base
+        stored.completion_stats.successful_count, stored.completion_stats.failed_count = len(good), len(bad)
+        for row in bad[:10]:
+            stored.partial_failures.append(status_pb2.Status(code=3, message=row["error"]["message"]))
+    if bad and not good:
+        raise invalid(f"The model refused every instance. The first: {bad[0]['error']['message']}")
+
+
+@implements("JobService.CreateBatchPredictionJob")
+def create_batch_prediction_job(call: Call, request: Any) -> Message:
+    """Start a batch prediction job."""
+    wanted = request.batch_prediction_job
+    if wanted.input_config.instances_format not in FORMATS or not wanted.input_config.gcs_source.uris:
+        raise invalid(
+            f"input_config must be a gcs_source of {' or '.join(FORMATS)}; "
+            "other inputs are not implemented by this local stand-in."
+        )
+    if wanted.output_config.predictions_format != "jsonl" or not wanted.output_config.gcs_destination.output_uri_prefix:
+        raise invalid(
+            "output_config must be a gcs_destination of jsonl; "
+            "other outputs are not implemented by this local stand-in."
+        )
+    job = new_resource(call, request)
+    if job.model:
+        version = find_version(call.store, job.model)
+        job.model, job.model_version_id = version.name, version.version_id
+        job.model = f"{version.name}@{version.version_id}"
+    elif not framework_of(job.unmanaged_container_model.container_spec.image_uri):
+        raise invalid("batch_prediction_job.model is required.")
+    job.state = types().JobState.JOB_STATE_PENDING
+    call.store.insert(job)
+    cloud = call.cloud
+    cloud.jobs.start(pb.BatchPredictionJob, job.name, lambda cancel: _run(cloud, job, cancel), "JOB_STATE_")
+    return call.store.get(pb.BatchPredictionJob, job.name)
+
+
+@implements("JobService.CancelBatchPredictionJob")
+def cancel_batch_prediction_job(call: Call, request: Any) -> Message:
+    """Ask a batch prediction job to stop."""
+    call.store.get(pb.BatchPredictionJob, request.name)
+    call.cloud.jobs.cancel(request.name)
+    return empty_pb2.Empty()
+
+
+@implements("JobService.DeleteBatchPredictionJob")
+def delete_batch_prediction_job(call: Call, request: Any) -> Message:
+    """Delete a batch prediction job that has ended; its results stay."""
+    refuse_running(call.store.get(pb.BatchPredictionJob, request.name))
+    return delete(call, request)

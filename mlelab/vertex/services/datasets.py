@@ -1,0 +1,65 @@
+"""Datasets: tables in storage under a name, exported in splits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf import json_format
+from google.protobuf.message import Message
+
+from ..catalog import pb
+from ..core import Call, create, delete, finished, generic, implements, update
+from ..errors import invalid, precondition
+from ..tables import expand, read_tables
+
+generic("DatasetService", "GetDataset", "ListDatasets", "ListSavedQueries")
+
+
+def sources(dataset: Any) -> list[str]:
+    """The storage objects of a tabular dataset. FAILED_PRECONDITION where it has none."""
+    config = (
+        json_format.MessageToDict(dataset.metadata).get("inputConfig", {})
+        if dataset.metadata.WhichOneof("kind") == "struct_value"
+        else {}
+    )
+    uris = config.get("gcsSource", {}).get("uri", [])
+    if not uris:
+        raise precondition(f"{dataset.name} has no Cloud Storage source; other sources are not implemented here.")
+    return [uris] if isinstance(uris, str) else uris
+
+
+@implements("DatasetService.CreateDataset")
+def create_dataset(call: Call, request: Any) -> Message:
+    """Register a dataset. Its objects must exist."""
+    config = json_format.MessageToDict(request.dataset.metadata)
+    source = (
+        (config.get("inputConfig", {}) or {}).get("gcsSource", {}).get("uri", []) if isinstance(config, dict) else []
+    )
+    for uri in expand(call.cloud, [source] if isinstance(source, str) else source):
+        if not call.cloud.storage.names(uri):
+            raise invalid(f"dataset.metadata names {uri}, which does not exist.")
+    return create(call, request)
+
+
+@implements("DatasetService.UpdateDataset")
+def update_dataset(call: Call, request: Any) -> Message:
+    """Change a dataset."""
+    return update(call, request)
+
+
+@implements("DatasetService.DeleteDataset")
+def delete_dataset(call: Call, request: Any) -> Message:
+    """Delete a dataset; its objects stay."""
+    return delete(call, request)
+
+
+@implements("DatasetService.ExportData")
+def export_data(call: Call, request: Any) -> Message:
+    """Copy a dataset's table to storage."""
+    dataset = call.store.get(pb.Dataset, request.name)
+    target = request.export_config.gcs_destination.output_uri_prefix.rstrip("/")
+    if not target:
+        raise invalid("export_config.gcs_destination is required.")
+    file = f"{target}/export-data-{dataset.name.rsplit('/', 1)[1]}/data-00000-of-00001.csv"
+    call.cloud.storage.write(file, read_tables(call.cloud, sources(dataset)).to_csv(index=False).encode(), "text/csv")
+    return finished(call, pb.ExportDataResponse(exported_files=[file]))

@@ -1,0 +1,272 @@
+"""The feature store of the stable API: entity types, ingestion, online reads, point-in-time batch reads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from google.protobuf import empty_pb2
+from google.protobuf.message import Message
+
+from ..catalog import pb, types
+from ..core import Call, check_id, check_parent, delete, finished, generic, implements, list_, stamp
+from ..errors import CloudError, invalid, not_found
+from ..feature_values import Row, python_value
+from ..tables import plain, read_tables
+
+generic(
+    "FeaturestoreService",
+    "CreateFeaturestore",
+    "GetFeaturestore",
+    "ListFeaturestores",
+    "UpdateFeaturestore",
+    "CreateEntityType",
+    "GetEntityType",
+    "ListEntityTypes",
+    "UpdateEntityType",
+    "CreateFeature",
+    "GetFeature",
+    "ListFeatures",
+    "UpdateFeature",
+    "DeleteFeature",
+)
+
+
+@implements("FeaturestoreService.DeleteFeaturestore", "FeaturestoreService.DeleteEntityType")
+def delete_with_values(call: Call, request: Any) -> Message:
+    """Delete a feature store or an entity type, values included."""
+    answer = delete(call, request)
+    call.cloud.feature_values.delete(request.name)
+    return answer
+
+
+@implements("FeaturestoreService.BatchCreateFeatures", "FeatureRegistryService.BatchCreateFeatures")
+def batch_create_features(call: Call, request: Any) -> Message:
+    """Create several features."""
+    check_parent(call, request.parent)
+    made = []
+    with call.store:
+        for one in request.requests:
+            feature = pb.Feature()
+            feature.CopyFrom(one.feature)
+            feature.name = f"{request.parent}/features/{check_id(one.feature_id)}"
+            stamp(feature, "create_time", "update_time")
+            call.store.insert(feature)
+            made.append(feature)
+    return finished(call, pb.BatchCreateFeaturesResponse(features=made))
+
+
+@implements("FeaturestoreService.SearchFeatures")
+def search_features(call: Call, request: Any) -> Message:
+    """Features of a location whose id or description contains the words of the query."""
+    names = call.store.names(f"{request.location}/featurestores/*/entityTypes/*/features/*")
+    words = [w.split(":")[-1].split("=")[-1].strip('"').lower() for w in request.query.split() if w != "AND"]
+    found = [call.store.get(pb.Feature, name) for name in names]
+    found = [f for f in found if all(w in f"{f.name.rsplit('/', 1)[1]} {f.description}".lower() for w in words)]
+    return list_(call, request, items=found)
+
+
+FIELD = {"BOOL": "bool_value", "DOUBLE": "double_value", "INT64": "int64_value", "STRING": "string_value"}
+
+
+def features_of(call: Call, entity_type: str) -> dict[str, Any]:
+    """Feature id → feature. NOT_FOUND for an unknown entity type."""
+    call.store.get(pb.EntityType, entity_type)
+    return {f.name.rsplit("/", 1)[1]: f for f in call.store.list(pb.Feature, f"{entity_type}/features")}
+
+
+def feature_value(feature: Any, value: Any) -> Any:
+    """`value` as the feature's type. INVALID_ARGUMENT where it does not fit."""
+    kind = types().Feature.ValueType(feature.value_type).name
+    try:
+        if kind.endswith("_ARRAY"):
+            inner = kind.removesuffix("_ARRAY")
+            cast = {"BOOL": bool, "DOUBLE": float, "INT64": int, "STRING": str}[inner]
+            items = value.strip("[]").split(",") if isinstance(value, str) else value
+            return pb.FeatureValue(**{f"{inner.lower()}_array_value": {"values": [cast(v) for v in items]}})
+        if kind == "BOOL":
+            value = value if isinstance(value, bool) else {"true": True, "false": False}[str(value).lower()]
+        cast = {"BOOL": bool, "DOUBLE": float, "INT64": int, "STRING": str}[kind]
+        return pb.FeatureValue(**{FIELD[kind]: cast(value)})
+    except (KeyError, ValueError, TypeError):
+        raise invalid(f"{value!r} is not a {kind}, the type of {feature.name}.") from None
+
+
+@implements("FeaturestoreService.ImportFeatureValues")
+def import_values(call: Call, request: Any) -> Message:
+    """Ingest CSV files from storage."""
+    import pandas as pd
+
+    features = features_of(call, request.entity_type)
+    if request.WhichOneof("source") != "csv_source":
+        raise CloudError("UNIMPLEMENTED", "FeaturestoreService.ImportFeatureValues is implemented for csv_source only.")
+    table = read_tables(call.cloud, request.csv_source.gcs_source.uris)
+    entity_field = request.entity_id_field or "entity_id"
+    wanted = {spec.id: spec.source_field or spec.id for spec in request.feature_specs}
+    for column in (
+        entity_field,
+        *wanted.values(),
+        *([request.feature_time_field] if request.feature_time_field else []),
+    ):
+        if column not in table:
+            raise invalid(f"The source has no column {column!r}; it has {list(table.columns)}.")
+    if unknown := [name for name in wanted if name not in features]:
+        raise not_found(f"{request.entity_type}/features/{unknown[0]}")
+    if request.feature_time_field:
+        times = (
+            pd.to_datetime(table[request.feature_time_field], utc=True).astype("datetime64[ns, UTC]").astype("int64")
+        )
+    else:
+        moment = request.feature_time.ToNanoseconds() if request.HasField("feature_time") else time.time_ns()
+        times = pd.Series(moment, index=table.index)
+    rows: list[Row] = []
+    entities, bad = set(), 0
+    for entity, when, record in zip(table[entity_field], times, table.to_dict("records"), strict=True):
+        values = {name: plain(record[column]) for name, column in wanted.items()}
+        try:
+            made = [
+                (
+                    request.entity_type,
+                    str(entity),
+                    name,
+                    int(when),
+                    feature_value(features[name], value).SerializeToString(),
+                )
+                for name, value in values.items()
+                if value is not None
+            ]
+        except CloudError:
+            bad += 1
+            continue
+        rows += made
+        entities.add(entity)
+    call.cloud.feature_values.write(rows)
+    return finished(
+        call,
+        pb.ImportFeatureValuesResponse(
+            imported_entity_count=len(entities), imported_feature_value_count=len(rows), invalid_row_count=bad
+        ),
+    )
+
+
+def _selected(features: dict[str, Any], selector: Any) -> list[str]:
+    ids = list(selector.id_matcher.ids)
+    if ids == ["*"]:
+        return sorted(features)
+    if unknown := [name for name in ids if name not in features]:
+        raise not_found(f"Feature {unknown[0]!r}")
+    return ids
+
+
+def _view(call: Call, entity_type: str, entity: str, ids: list[str]) -> Any:
+    found = call.cloud.feature_values.latest(entity_type, entity)
+    view = pb.ReadFeatureValuesResponse.EntityView(entity_id=entity)
+    for name in ids:
+        data = view.data.add()
+        if name in found:
+            data.value.MergeFromString(found[name][1])
+            data.value.metadata.generate_time.FromNanoseconds(found[name][0])
+    return view
+
+
+def _header(entity_type: str, ids: list[str]) -> Any:
+    return pb.ReadFeatureValuesResponse.Header(
+        entity_type=entity_type, feature_descriptors=[{"id": name} for name in ids]
+    )
+
+
+@implements("FeaturestoreOnlineServingService.ReadFeatureValues")
+def read_values(call: Call, request: Any) -> Message:
+    """The latest values of one entity."""
+    ids = _selected(features_of(call, request.entity_type), request.feature_selector)
+    return pb.ReadFeatureValuesResponse(
+        header=_header(request.entity_type, ids), entity_view=_view(call, request.entity_type, request.entity_id, ids)
+    )
+
+
+@implements("FeaturestoreOnlineServingService.StreamingReadFeatureValues")
+def stream_values(call: Call, request: Any) -> Iterator[Message]:
+    """The latest values of several entities: a header, then one entity at a time."""
+    ids = _selected(features_of(call, request.entity_type), request.feature_selector)
+    yield pb.ReadFeatureValuesResponse(header=_header(request.entity_type, ids))
+    for entity in request.entity_ids:
+        yield pb.ReadFeatureValuesResponse(entity_view=_view(call, request.entity_type, entity, ids))
+
+
+@implements("FeaturestoreOnlineServingService.WriteFeatureValues")
+def write_values(call: Call, request: Any) -> Message:
+    """Write values of several entities, each at its time or now."""
+    features = features_of(call, request.entity_type)
+    rows: list[Row] = []
+    for payload in request.payloads:
+        for name, value in payload.feature_values.items():
+            if name not in features:
+                raise not_found(f"{request.entity_type}/features/{name}")
+            kind = types().Feature.ValueType(features[name].value_type).name
+            if value.WhichOneof("value") != f"{kind.lower()}_value":
+                raise invalid(f"The feature {name!r} holds {kind} values, got {value.WhichOneof('value')}.")
+            moment = value.metadata.generate_time.ToNanoseconds() or time.time_ns()
+            rows.append((request.entity_type, payload.entity_id, name, moment, value.SerializeToString()))
+    call.cloud.feature_values.write(rows)
+    return pb.WriteFeatureValuesResponse()
+
+
+@implements("FeaturestoreService.BatchReadFeatureValues")
+def batch_read(call: Call, request: Any) -> Message:
+    """A training table: for each row of the read instances, the values as they were at its timestamp."""
+    import pandas as pd
+
+    if request.WhichOneof("read_option") != "csv_read_instances" or not request.destination.HasField("csv_destination"):
+        raise CloudError(
+            "UNIMPLEMENTED", "FeaturestoreService.BatchReadFeatureValues is implemented for CSV in storage only."
+        )
+    table = read_tables(call.cloud, request.csv_read_instances.gcs_source.uris)
+    if "timestamp" not in table:
+        raise invalid(f"The read instances need a column 'timestamp'; they have {list(table.columns)}.")
+    moments = pd.to_datetime(table["timestamp"], utc=True).astype("datetime64[ns, UTC]").astype("int64")
+    oldest = request.start_time.ToNanoseconds() if request.HasField("start_time") else 0
+    kept = [
+        "timestamp",
+        *(spec.entity_type_id for spec in request.entity_type_specs),
+        *(field.field_name for field in request.pass_through_fields),
+    ]
+    if missing := [column for column in kept if column not in table]:
+        raise invalid(f"The read instances have no column {missing[0]!r}; they have {list(table.columns)}.")
+    out = table[kept].copy()
+    for spec in request.entity_type_specs:
+        entity_type = f"{request.featurestore}/entityTypes/{spec.entity_type_id}"
+        ids = _selected(features_of(call, entity_type), spec.feature_selector)
+        titles = {s.feature_id: s.destination_field or s.feature_id for s in spec.settings}
+        columns: dict[str, list[Any]] = {name: [] for name in ids}
+        for entity, moment in zip(table[spec.entity_type_id], moments, strict=True):
+            found = call.cloud.feature_values.latest(entity_type, str(entity), before=int(moment), after=oldest)
+            for name in ids:
+                columns[name].append(
+                    python_value(pb.FeatureValue.FromString(found[name][1])) if name in found else None
+                )
+        for name, values in columns.items():
+            out[titles.get(name, name)] = values
+    target = request.destination.csv_destination.gcs_destination.output_uri_prefix.rstrip("/")
+    call.cloud.storage.write(f"{target}/000000000000.csv", out.to_csv(index=False).encode(), "text/csv")
+    return finished(call, pb.BatchReadFeatureValuesResponse())
+
+
+@implements("FeaturestoreService.DeleteFeatureValues")
+def delete_values(call: Call, request: Any) -> Message:
+    """Delete all values of some entities."""
+    features_of(call, request.entity_type)
+    if request.WhichOneof("DeleteOption") != "select_entity":
+        raise CloudError(
+            "UNIMPLEMENTED", "FeaturestoreService.DeleteFeatureValues is implemented for select_entity only."
+        )
+    selector = request.select_entity.entity_id_selector
+    if selector.WhichOneof("EntityIdsSource") != "csv_source":
+        raise invalid("select_entity.entity_id_selector.csv_source is required.")
+    table = read_tables(call.cloud, selector.csv_source.gcs_source.uris)
+    for entity in table[selector.entity_id_field or "entity_id"]:
+        call.cloud.feature_values.delete(request.entity_type, str(entity))
+    return finished(
+        call,
+        empty_pb2.Empty() if call.method.operation_types[0] is empty_pb2.Empty else pb.DeleteFeatureValuesResponse(),
+    )
