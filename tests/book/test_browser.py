@@ -7,8 +7,8 @@ from axe_playwright_python.sync_playwright import Axe
 
 PAGES = ["book/index", "book/00_start", "book/01_lifecycle", "book/reference/glossary", "book/reference/gcp-names",
          "book/reference/misconceptions", "book/reference/exercises", "book/reference/figures",
-         "book/reference/datasets", "book/reference/bibliography", "book/instructors/index", "book/LICENSE", "search",
-         "genindex"]
+         "book/reference/datasets", "book/reference/local-vertex", "book/reference/bibliography",
+         "book/instructors/index", "book/LICENSE", "search", "genindex"]
 
 
 def test_no_page_is_left_out(book):
