@@ -57,7 +57,8 @@ class FeatureValues:
         """Feature → (time, value): the newest at or before `before`, and not older than `after` (ns)."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT feature, time, value FROM feature_values WHERE owner = ? AND entity = ? AND time BETWEEN ? AND ? "
+                "SELECT feature, time, value FROM feature_values "
+                "WHERE owner = ? AND entity = ? AND time BETWEEN ? AND ? "
                 "ORDER BY time",
                 (owner, entity, after, 2**63 - 1 if before is None else before),
             ).fetchall()
