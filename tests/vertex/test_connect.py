@@ -116,8 +116,7 @@ KILLER = """
     import base64, http.client, json, os, random, signal, sys, threading
     from pathlib import Path
     from mlelab.vertex.catalog import pb
-    from mlelab.vertex.__main__ import main
-from mlelab.vertex.server import Cloud
+    from mlelab.vertex.server import Cloud
 
     state, rounds = Path(sys.argv[1]), int(sys.argv[2])
     acknowledged = set()
