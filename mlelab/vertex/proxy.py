@@ -28,6 +28,7 @@ class Proxy:
         self._offline, self._upstream = offline, upstream
         self._loop = asyncio.new_event_loop()
         self.leases = 0
+        self._tunnels: set[asyncio.Task[None] | None] = set()
         self._server = self._loop.run_until_complete(
             asyncio.start_server(self._serve, "127.0.0.1", port, limit=65536, backlog=512)
         )
@@ -51,6 +52,7 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answered = False
+        self._tunnels.add(asyncio.current_task())  # asyncio itself keeps but a weak reference
         try:
             _acknowledge_at_once(writer)
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
@@ -84,6 +86,7 @@ class Proxy:
         except asyncio.CancelledError:
             pass  # close() cuts the tunnels
         finally:
+            self._tunnels.discard(asyncio.current_task())
             with contextlib.suppress(OSError, RuntimeError):
                 writer.close()
 
