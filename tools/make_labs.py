@@ -25,14 +25,14 @@ from traitlets.config import PyFileConfigLoader
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-REPOSITORY, VERSION = PROJECT["urls"]["Repository"], PROJECT["version"]
+REPOSITORY, VERSION, EXTRAS = PROJECT["urls"]["Repository"], PROJECT["version"], PROJECT["optional-dependencies"]
 KERNEL = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
           "language_info": {"name": "python"}}
 
 BOOTSTRAP = '''\
 import importlib.util
 if importlib.util.find_spec("mlelab") is None:  # the notebook stands alone: on Colab, or outside a clone
-    %pip install -q "mlelab @ {repository}/archive/refs/tags/v{version}.zip"
+    %pip install -q "mlelab{extra} @ {repository}/archive/refs/tags/v{version}.zip"
     importlib.invalidate_caches()
     if importlib.util.find_spec("mlelab") is None:
         raise RuntimeError("mlelab is not installed and could not be fetched: go online and run this cell again, "
@@ -53,7 +53,9 @@ def solution_notebook(source: Path) -> nbformat.NotebookNode:
     title = notebook.cells[0]
     title.source += "\n\n" + BADGES.format(slug=REPOSITORY.removeprefix("https://github.com/"), area=area,
                                            book=PROJECT["urls"]["Documentation"])
-    first = nbformat.v4.new_code_cell(BOOTSTRAP.format(repository=REPOSITORY, version=VERSION, area=area),
+    extra = area.partition("_")[2]  # what the lab needs on top of the base
+    extra = f"[{extra}]" if extra in EXTRAS else ""
+    first = nbformat.v4.new_code_cell(BOOTSTRAP.format(repository=REPOSITORY, version=VERSION, area=area, extra=extra),
                                       metadata={"tags": ["nbval-ignore-output"]})  # it names versions
     notebook.cells.insert(1, first)
     for position, cell in enumerate(notebook.cells):
