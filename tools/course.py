@@ -77,14 +77,15 @@ def lab(arguments):
 
 def book(arguments):
     need_environment()
+    formats = [option for option, wanted in (("--epub", arguments.epub), ("--pdf", arguments.pdf)) if wanted]
+    if formats:  # before the pages, which link to them
+        say("Making {}: a minute or two each...".format(" and ".join(option[2:].upper() for option in formats)))
+        command = [tool("python"), str(ROOT / "tools" / "take_along.py")] + formats
+        if subprocess.run(command, env=environment()).returncode:
+            return 1
     say("Building the book: a minute or two the first time, seconds after that...")
     command = [tool("jupyter-book"), "build", str(ROOT), "-W", "-n", "--keep-going", "--quiet"]
     built = subprocess.run(command, env=environment())
-    formats = [option for option, wanted in (("--epub", arguments.epub), ("--pdf", arguments.pdf)) if wanted]
-    if not built.returncode and formats:
-        say("Making {} …".format(" and ".join(option[2:].upper() for option in formats)))
-        command = [tool("python"), str(ROOT / "tools" / "take_along.py")] + formats
-        built = subprocess.run(command, env=environment())
     if built.returncode or formats or arguments.build_only:
         return built.returncode
     pages = ROOT / "_build" / "html"
@@ -109,7 +110,8 @@ def test(arguments):
     steps = [
         ("lint", offline + ["-m", "ruff", "check", ROOT]),
         ("labs are what their sources make", offline + [ROOT / "tools" / "make_labs.py", "--check"]),
-        ("tests", offline + ["-m", "pytest", "-q", ROOT / "tests", "--ignore", ROOT / "tests" / "vertex"]),
+        ("tests", offline + ["-m", "pytest", "-q", "-n", "2", "--dist", "loadscope", ROOT / "tests", "--ignore",
+                             ROOT / "tests" / "vertex"]),
         # The base of the local cloud, in a process of its own: the browser tests leave an event loop running.
         ("local cloud, base", offline + ["-m", "pytest", "-q"] + [
             ROOT / "tests" / "vertex" / "test_{}.py".format(name)

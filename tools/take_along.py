@@ -17,6 +17,7 @@ FOOT = '<div style="width: 100%; text-align: center; font-size: 8px"><span class
 
 def build(builder: str, output: Path) -> Path:
     """Build the book below `output` and return its folder; end with one sentence if it fails."""
+    shutil.rmtree(output / "_build" / builder, ignore_errors=True)  # what an earlier build left would come along
     program = shutil.which("jupyter-book", path=str(Path(sys.executable).parent)) or "jupyter-book"
     command = [program, "build", str(ROOT), "--path-output", str(output), "-W", "-n", "--keep-going", "--quiet",
                "--builder", "custom", "--custom-builder", builder]

@@ -5,6 +5,7 @@ math as MathML, and the stock theme made light, quiet and accessible.
   {quiz} 01_lifecycle   the questions of book/quiz/01_lifecycle.yml (course_quiz.py)
   {hub-link}            the link that opens the labs on a JupyterHub
   {chapters}            the map of the chapters, from book/chapters.yml
+  {take-along}          the book as one file, where tools/take_along.py has made it before this build
   {misconception}`M01`  the code and the name of a misconception, with a link;  course_index.py has the lists of
                         {misconceptions}, {exercises} and {figures}
   {gcp-names}           the product names of book/reference/gcp-names.yml;  {gcp}`vertex-ai` writes both names
@@ -151,12 +152,33 @@ class LabDirective(CourseDirective):
         return [box]
 
 
-def copy_labs(app, error) -> None:
-    if error is None and app.builder.format == "html":
+def copy_downloads(app, error) -> None:
+    if error is None and app.builder.name == "html":
         downloads = Path(app.outdir) / "_downloads"
         downloads.mkdir(exist_ok=True)
+        for made in filter(Path.exists, (Path(app.srcdir) / "_build" / name for name in FILES.values())):
+            shutil.copy(made, downloads)
         for lab in (Path(app.srcdir) / "labs").glob("*/lab.ipynb"):
             shutil.copyfile(lab, downloads / f"{lab.parent.name}.ipynb")
+
+
+# The book as one file
+
+FILES = {"EPUB": "machine-learning-engineering.epub", "PDF": "machine-learning-engineering.pdf"}
+
+
+class TakeAlongDirective(CourseDirective):
+    """Links to the EPUB and the PDF that lie in _build/, or the command that makes them."""
+
+    def run(self) -> list[nodes.Node]:
+        made = {kind: name for kind, name in FILES.items() if self.file("_build", name).exists()}
+        if not made:
+            return self.prose("Make it yourself: `python tools/course.py book --epub --pdf`.")
+        up = "../" * self.env.docname.count("/")
+        sizes = {kind: (self.root / "_build" / name).stat().st_size / 1e6 for kind, name in made.items()}
+        links = [link(f"{kind}, {sizes[kind]:.1f} MB", f"{up}_downloads/{name}", "lab-button")
+                 for kind, name in made.items()]
+        return [nodes.paragraph("", "", *(part for each in links for part in (each, nodes.Text(" "))))]
 
 
 # Chapters
@@ -392,6 +414,7 @@ def setup(app):
     app.add_directive("lab", LabDirective)
     app.add_directive("hub-link", HubLinkDirective)
     app.add_directive("chapters", ChaptersDirective)
+    app.add_directive("take-along", TakeAlongDirective)
     app.add_directive("gcp-names", ProductNamesDirective)
     app.add_role("misconception", MisconceptionRole())
     app.add_role("gcp", ProductNameRole())
@@ -405,6 +428,6 @@ def setup(app):
     app.connect("config-inited", configure)
     app.connect("doctree-resolved", improve)
     app.connect("html-page-context", trim_page, priority=900)
-    app.connect("build-finished", copy_labs)
+    app.connect("build-finished", copy_downloads)
     app.connect("build-finished", trim_files)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

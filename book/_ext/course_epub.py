@@ -59,7 +59,7 @@ def configure(app, config) -> None:
     if Path(app.outdir).name == "epub":  # the builder is not known yet; the pages of an EPUB have no bar and no theme
         config.templates_path = []
         config.html_permalinks = False
-        config.epub_css_files = []
+        config.epub_css_files = [("reader.css", {})]
 
 
 def setup(app):

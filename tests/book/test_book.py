@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import time
 import tomllib
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -18,6 +19,7 @@ from packaging.specifiers import SpecifierSet
 from mlelab.check import open_lab
 from mlelab.check.misconceptions import MISCONCEPTIONS
 from mlelab.exam import read
+from tests.book.conftest import build
 from tests.wrong_answers import answers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,15 +136,29 @@ def test_tables_have_no_empty_headers(pages):
             if not tag.get_text(strip=True)] == []
 
 
-def test_weight_of_each_page_with_everything(book, pages, capsys):
+def test_weight_of_each_page_with_everything(book, pages, budget):
     weights = {}
     for page in pages:
         files = {page, *(page.parent / urlsplit(address).path for address in loads(page))}
         weights[str(page.relative_to(book))] = sum(len(gzip.compress(path.read_bytes(), 6)) for path in files)
-    with capsys.disabled():
-        print("\n" + "\n".join(f"{weight / 1000:6.0f} kB of {BUDGET / 1000:.0f}  {page}"
-                               for page, weight in sorted(weights.items(), key=lambda item: -item[1])))
+    budget("page with everything it loads, gzipped", [f"{weight / 1000:6.0f} kB of {BUDGET / 1000:.0f}  {page}"
+                                  for page, weight in sorted(weights.items(), key=lambda item: -item[1])])
     assert {page: weight for page, weight in weights.items() if weight > BUDGET} == {}
+
+
+def test_after_an_edit_of_one_page_only_that_page_is_built_again(book, budget):
+    """The seconds are printed, because they depend on the machine; what is read again does not."""
+    page = ROOT / "book" / "01_lifecycle.md"
+    page.touch()
+    begun = time.time()
+    built = build(ROOT, book.parents[1])
+    seconds = time.time() - begun
+    assert built.returncode == 0, built.stderr[-3000:]
+    said = re.sub(r"\x1b\[[\d;]*m", "", built.stdout + built.stderr)
+    read = set(re.findall(r"reading sources\.+ \[ *\d+%\] (\S+)", said))
+    budget("book after an edit of one page", [f"{seconds:6.1f} s of 30"])
+    assert "book/01_lifecycle" in read and len(read) <= 3, read
+    assert "Using cached notebook" in said and "Executing notebook" not in said
 
 
 def test_quizzes_can_be_read_without_a_script(book):

@@ -141,7 +141,7 @@ def test_pages_open_from_a_folder(browser, book):
     assert errors == []
 
 
-def test_first_paint_and_layout_shift_on_a_slow_machine(browser, site, capsys):
+def test_first_paint_and_layout_shift_on_a_slow_machine(browser, site, budget):
     """Printed, because milliseconds depend on the machine; a shift of the layout does not, so it is asserted."""
     shifts, lines = {}, []
     for page in PAGES:
@@ -158,6 +158,5 @@ def test_first_paint_and_layout_shift_on_a_slow_machine(browser, site, capsys):
                 wait();
             })""")
             lines.append(f"{paint:6.0f} ms, shift {shifts[page]:.3f}  {page}")
-    with capsys.disabled():
-        print("\nfirst paint under 4 times CPU throttling\n" + "\n".join(lines))
+    budget("first paint under 4 times CPU throttling, of 1000 ms", lines)
     assert {page: shift for page, shift in shifts.items() if shift > 0.1} == {}

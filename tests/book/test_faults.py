@@ -39,6 +39,9 @@ Hidden at first.
 ```{quiz} sample
 ```
 
+```{take-along}
+```
+
 ```{misconceptions}
 ```
 
@@ -73,6 +76,8 @@ def small_book(tmp_path) -> Path:
     shutil.copy(ROOT / "tests" / "book" / "sample.yml", tmp_path / "book" / "quiz" / "sample.yml")
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/index\n")
     (tmp_path / "book" / "index.md").write_text(GOOD)
+    (tmp_path / "_build").mkdir()
+    (tmp_path / "_build" / "machine-learning-engineering.epub").write_bytes(b"made before" * 20_000)
     return tmp_path
 
 
@@ -84,6 +89,8 @@ def test_a_sound_page_builds_and_shows_everything(small_book):
     assert "Gemini Enterprise Agent Platform (formerly Vertex AI)" in text
     assert "336,776 flights" in text
     assert page.find("math").find("mfrac")
+    assert page.find("a", href="../_downloads/machine-learning-engineering.epub").get_text() == "EPUB, 0.2 MB"
+    assert (small_book / "_build" / "html" / "_downloads" / "machine-learning-engineering.epub").exists()
     assert page.select_one("details.instructor-note > summary").get_text() == "Instructor note"
     pasted = page.select_one(".quiz-evidence table")
     assert pasted.get_text(" ", strip=True) == "late train 0.50 test 0.25"
