@@ -44,9 +44,11 @@ class QuizDirective(CourseDirective):
         choices = element("", *(
             element("", *self.prose(option.text), tag="li", html={"data-option": str(question.options.index(option))})
             for option in options), tag="ol", html={"type": "A"}, classes=["quiz-options"])
-        asked = element("", title, *self.prose(question.stem), *self.evidence(question), choices,
+        stem = element("", *self.prose(question.stem), tag="div", ids=[f"{name}-stem"])
+        asked = element("", title, stem, *self.evidence(question), choices,
                         self.answer(question, options), tag="div", classes=["quiz-question"],
-                        html={"role": "group", "aria-labelledby": f"{name}-title", "data-question": question.id,
+                        html={"role": "group", "aria-labelledby": f"{name}-title",
+                              "aria-describedby": f"{name}-stem", "data-question": question.id,
                               "data-choose": str(question.choose)})
         self.label(asked, name, f"Question {number}")
         return asked
