@@ -120,7 +120,7 @@ class Cloud:
             "NO_PROXY": "localhost,127.0.0.1",
             "no_proxy": "localhost,127.0.0.1",
             "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(self.keys.authority),
-            "REQUESTS_CA_BUNDLE": bundle,
+            "REQUESTS_CA_BUNDLE": str(self.keys.authorities),
             "CURL_CA_BUNDLE": bundle,
             "SSL_CERT_FILE": bundle,
             "NO_GCE_CHECK": "true",

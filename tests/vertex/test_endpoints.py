@@ -93,7 +93,7 @@ def test_predict_in_every_way(cloud, grpc_sdk, artifact):
         rest.predict(endpoint=shared.resource_name, instances=[["text"]])
     answer = endpoint.predict([[2.0]])
     assert answer.model_version_id == "1" and answer.deployed_model_id
-    for bad in ([["text"]], [[1.0, 2.0]]):
+    for bad in ([["text"]], [[1.0, 2.0]], [{"x": 1}], [[1.0], [1.0, 2.0]]):
         # The library words a refusal by a dedicated endpoint as a ValueError.
         with pytest.raises((exceptions.BadRequest, ValueError), match="400"):
             endpoint.predict(bad)
