@@ -6,6 +6,7 @@ The local server therefore thinks in v1beta1 alone and meets v1 only here and in
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
@@ -237,6 +238,13 @@ def _neighbours() -> Iterator[Method]:
         projects.Project.pb(),
         HttpRule("get", "/v3/{name=projects/*}", None),
     )
+    with contextlib.suppress(ImportError):
+        from google.cloud.bigquery_storage_v1 import types as read
+
+        service = "/google.cloud.bigquery.storage.v1.BigQueryRead/"
+        yield method(service + "CreateReadSession", read.CreateReadSessionRequest.pb(), read.ReadSession.pb())
+        rows = read.ReadRowsRequest.pb(), read.ReadRowsResponse.pb()
+        yield Method(service + "ReadRows", "unary_stream", *rows)
 
 
 @functools.cache

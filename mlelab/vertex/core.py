@@ -52,6 +52,7 @@ class Call:
     method: Method
     request: Message  # in v1beta1
     original: Message  # as it came
+    headers: dict[str, str]  # of the answer
 
     @property
     def store(self):
@@ -83,8 +84,8 @@ def generic(service: str, *methods: str, functions: Functions | None = None) -> 
         BEHAVIOURS[f"{service}.{method}"] = verbs[re.match("[A-Z][a-z]+", method).group()]
 
 
-def dispatch(cloud: Cloud, method: Method, request: Message) -> Message | Iterator[Message]:
-    """Answer one request. Raises CloudError and nothing else."""
+def dispatch(cloud: Cloud, method: Method, request: Message, headers: dict[str, str]) -> Message | Iterator[Message]:
+    """Answer one request; what the answer's headers say goes into `headers`. Raises CloudError and nothing else."""
     try:
         behaviour = BEHAVIOURS.get(method.name)
         if behaviour is None:
@@ -95,7 +96,7 @@ def dispatch(cloud: Cloud, method: Method, request: Message) -> Message | Iterat
         check_required(inner, deep=not partial)
         if not re.search(r"\.(Get|List|Read|Fetch|\w*Predict)", method.name):
             check_values(inner)
-        return behaviour(Call(cloud, method, inner, request), inner)
+        return behaviour(Call(cloud, method, inner, request, headers), inner)
     except CloudError:
         raise
     except Exception as error:

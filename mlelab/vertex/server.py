@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from . import services
+from .bigquery import BigQuery
 from .core import BEHAVIOURS, abandon_operations, project_number
 from .feature_values import FeatureValues
 from .grpc_front import serve_grpc
@@ -90,6 +91,7 @@ class Cloud:
         self.keys = make_keys(self.state / "keys", project, f"http://127.0.0.1:{self.http_port}/token")
         self.identity = Identity(self.keys)
         self.storage = Storage(self.state / "storage", project_number(project))
+        self.bigquery = BigQuery(self)
         self.feature_values = FeatureValues(self.state / "feature_values.db")
         self.processes = Processes(self.state / "work")
         self.serving = Serving(self)

@@ -92,6 +92,11 @@ class Storage:
         bucket, name = split_uri(uri)
         self._insert(bucket, {"name": name, "contentType": content_type}, data, {})
 
+    def delete(self, uri: str) -> None:
+        """Delete one object."""
+        bucket, name = split_uri(uri)
+        self._objects("DELETE", bucket, urllib.parse.quote(name, safe=""), {}, {})
+
     def ensure_bucket(self, name: str) -> None:
         """Create a bucket where there is none of that name."""
         try:
@@ -534,7 +539,7 @@ class Storage:
         if kind == "media":
             return 200, self._insert(bucket, {"contentType": content_type}, body, query)
         if kind == "multipart":
-            first, data, data_type = _multipart(content_type, body)
+            first, data, data_type = multipart(content_type, body)
             wanted = _parse_json(first)
             return 200, self._insert(bucket, {"contentType": data_type, **wanted}, data, query)
         if kind == "resumable":
@@ -609,7 +614,7 @@ class Storage:
         )
         boundary = "batch_" + secrets.token_hex(8)
         out = []
-        for part in list(message.iter_parts())[:100] if message.is_multipart() else []:
+        for part in list(message.iter_parts())[:100] if message.ismultipart() else []:
             head, _, payload = part.get_payload(decode=True).replace(b"\r\n", b"\n").partition(b"\n\n")
             verb, target = head.split(b"\n")[0].decode().split(" ")[:2]
             url = urllib.parse.urlsplit(target)
@@ -698,7 +703,7 @@ def _parse_json(data: bytes) -> dict[str, Any]:
     return parsed
 
 
-def _multipart(content_type: str, body: bytes) -> tuple[bytes, bytes, str]:
+def multipart(content_type: str, body: bytes) -> tuple[bytes, bytes, str]:
     """The two parts of a multipart upload, bytes untouched, and the type of the second."""
     match = re.search(r'boundary="?([^";]+)', content_type)
     if not match:

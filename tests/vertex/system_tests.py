@@ -89,6 +89,10 @@ def prepare() -> None:
         serving_container_health_route="/h")
     endpoint = aiplatform.Endpoint.create(display_name="iris", endpoint_id="4966625964059525120")
     model.deploy(endpoint, machine_type="n1-standard-2")
+    for permanent in ("6430031960164270080", "5295507484113371136"):
+        aiplatform.Model.upload(
+            model_id=permanent, display_name="permanent", artifact_uri="gs://permanent",
+            serving_container_image_uri="any", serving_container_command=["python", "serve.py"])
 
 
 class Tally:

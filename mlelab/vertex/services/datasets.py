@@ -35,6 +35,10 @@ def create_dataset(call: Call, request: Any) -> Message:
     source = (
         (config.get("inputConfig", {}) or {}).get("gcsSource", {}).get("uri", []) if isinstance(config, dict) else []
     )
+    table = config.get("inputConfig", {}).get("bigquerySource", {}) if isinstance(config, dict) else {}
+    if isinstance(table.get("uri"), list) and len(table["uri"]) == 1:  # the library sends a list, the field holds one
+        table["uri"] = table["uri"][0]
+        json_format.ParseDict(config, request.dataset.metadata)
     for uri in expand(call.cloud, [source] if isinstance(source, str) else source):
         if not call.cloud.storage.names(uri):
             raise invalid(f"dataset.metadata names {uri}, which does not exist.")
