@@ -55,7 +55,7 @@ class BigQuery:
 
     def _route(self, http: Any, url: urllib.parse.SplitResult, query: dict[str, str], body: bytes) -> None:
         match = re.fullmatch(
-            r"(?:/resumable)?(/upload)?/bigquery/v2/projects/([\w:.-]+)/(datasets|jobs)(?:/([\w:-]+))?(?:/tables(/\w+)?)?",
+            r"(?:/resumable)?(/upload)?/bigquery/v2/projects/([\w:.-]+)/(datasets|jobs)(?:/([\w:-]+))?(?:/tables(/[\w-]+)?)?",
             url.path,
         )
         name = f"{http.command} {url.path[:200]}"

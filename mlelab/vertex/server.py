@@ -21,7 +21,7 @@ from .feature_values import FeatureValues
 from .grpc_front import serve_grpc
 from .http_front import serve_http
 from .identity import Identity
-from .jobs import Jobs
+from .jobs import Jobs, fail_interrupted
 from .processes import Processes
 from .proxy import Proxy
 from .scheduler import Clock, Scheduler
@@ -102,6 +102,7 @@ class Cloud:
         self._grpc, grpc_port = serve_grpc(self, self.keys.key.read_bytes(), self.keys.certificate.read_bytes())
         self.proxy = Proxy(grpc_port, https_port, port=port, offline=offline, upstream=upstream)
         abandon_operations(self)
+        fail_interrupted(self)
         for service in SERVICES:
             if hasattr(service, "resume"):
                 service.resume(self)

@@ -24,6 +24,15 @@ from .errors import CloudError, invalid
 
 MAX_UPLOAD = 2**30
 MAX_SESSIONS = 1000
+# What a client may say about an object, and what it may not change
+GIVEN = (
+    "metadata", "cacheControl", "contentDisposition", "contentEncoding", "contentLanguage", "customTime",
+    "storageClass"
+)  # fmt: skip
+FIXED = (
+    "kind", "id", "name", "bucket", "generation", "metageneration", "size", "md5Hash", "crc32c", "timeCreated",
+    "projectNumber", "location", "selfLink", "mediaLink", "etag", "updated"
+)  # fmt: skip
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
@@ -205,19 +214,7 @@ class Storage:
                 self._check(old[0] if old else None, query)
                 generation = str(max(time.time_ns() // 1000, int(old[0]["generation"]) + 1 if old else 0))
                 meta = {
-                    **{
-                        k: wanted[k]
-                        for k in (
-                            "metadata",
-                            "cacheControl",
-                            "contentDisposition",
-                            "contentEncoding",
-                            "contentLanguage",
-                            "customTime",
-                            "storageClass",
-                        )
-                        if k in wanted
-                    },
+                    **{key: wanted[key] for key in GIVEN if key in wanted},
                     "kind": "storage#object",
                     "bucket": bucket,
                     "name": name,
@@ -614,7 +611,7 @@ class Storage:
         )
         boundary = "batch_" + secrets.token_hex(8)
         out = []
-        for part in list(message.iter_parts())[:100] if message.ismultipart() else []:
+        for part in list(message.iter_parts())[:100] if message.is_multipart() else []:
             head, _, payload = part.get_payload(decode=True).replace(b"\r\n", b"\n").partition(b"\n\n")
             verb, target = head.split(b"\n")[0].decode().split(" ")[:2]
             url = urllib.parse.urlsplit(target)
@@ -655,27 +652,9 @@ def precondition_not_empty(name: str) -> CloudError:
 
 
 def _patched(old: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-    fixed = (
-        "kind",
-        "id",
-        "name",
-        "bucket",
-        "generation",
-        "metageneration",
-        "size",
-        "md5Hash",
-        "crc32c",
-        "timeCreated",
-        "projectNumber",
-        "location",
-        "selfLink",
-        "mediaLink",
-        "etag",
-        "updated",
-    )
     new = dict(old)
     for key, value in body.items():
-        if key in fixed:
+        if key in FIXED:
             continue
         if value is None:
             new.pop(key, None)

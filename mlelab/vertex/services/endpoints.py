@@ -31,7 +31,7 @@ from ..serving import refusal
 from ..store import new_id
 from .models import find_version
 
-generic("EndpointService", "GetEndpoint", "ListEndpoints", "UpdateEndpoint")
+generic("EndpointService", "(Get|List)Endpoints?")
 
 
 def check_split(endpoint: Any) -> None:

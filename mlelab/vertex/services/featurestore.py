@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from ..bigquery import write_table
 from ..catalog import pb, types
-from ..core import Call, check_id, check_parent, delete, finished, generic, implements, list_, stamp
+from ..core import Call, check_id, check_parent, delete, finished, generic, implements, list_, store_copy
 from ..errors import CloudError, invalid, not_found
 from ..feature_values import Row, python_value
 from ..tables import bigquery_table, plain, read_tables
@@ -20,22 +20,7 @@ from ..tables import bigquery_table, plain, read_tables
 if TYPE_CHECKING:
     import pandas as pd
 
-generic(
-    "FeaturestoreService",
-    "CreateFeaturestore",
-    "GetFeaturestore",
-    "ListFeaturestores",
-    "UpdateFeaturestore",
-    "CreateEntityType",
-    "GetEntityType",
-    "ListEntityTypes",
-    "UpdateEntityType",
-    "CreateFeature",
-    "GetFeature",
-    "ListFeatures",
-    "UpdateFeature",
-    "DeleteFeature",
-)
+generic("FeaturestoreService", r"(Create|Get|List|Update|Delete)\w+")
 
 
 @implements("FeaturestoreService.DeleteFeaturestore", "FeaturestoreService.DeleteEntityType")
@@ -53,12 +38,7 @@ def batch_create_features(call: Call, request: Any) -> Message:
     made = []
     with call.store:
         for one in request.requests:
-            feature = pb.Feature()
-            feature.CopyFrom(one.feature)
-            feature.name = f"{request.parent}/features/{check_id(one.feature_id)}"
-            stamp(feature, "create_time", "update_time")
-            call.store.insert(feature)
-            made.append(feature)
+            made.append(store_copy(call.store, one.feature, f"{request.parent}/features/{check_id(one.feature_id)}"))
     return finished(call, pb.BatchCreateFeaturesResponse(features=made))
 
 
