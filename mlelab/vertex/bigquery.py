@@ -6,6 +6,7 @@ put there. There is no SQL.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import secrets
@@ -130,8 +131,6 @@ class BigQuery:
         http.send(200, json.dumps(answer).encode())
 
     def _load(self, project: str, job: dict[str, Any], data: bytes) -> dict[str, Any]:
-        import io
-
         import pandas as pd
 
         load = job["configuration"]["load"]

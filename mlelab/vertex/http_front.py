@@ -1,4 +1,4 @@
-"""HTTP on loopback: the token endpoint, the storage API, and REST transcoding into the dispatcher."""
+"""HTTP on loopback: the token endpoint, storage, BigQuery, and REST transcoding into the dispatcher."""
 
 from __future__ import annotations
 

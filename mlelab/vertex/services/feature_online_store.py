@@ -1,6 +1,6 @@
 """The feature store of the current API: feature groups, online stores, feature views and their syncs.
 
-The sources are BigQuery tables on the cloud; `mlelab.vertex.tables` says what stands in for them.
+The sources are BigQuery tables on the cloud; `mlelab.vertex.bigquery` says what stands in for them.
 """
 
 from __future__ import annotations
