@@ -112,10 +112,8 @@ def test(arguments):
         ("labs are what their sources make", offline + [ROOT / "tools" / "make_labs.py", "--check"]),
         ("tests", offline + ["-m", "pytest", "-q", "-n", "2", "--dist", "loadscope", ROOT / "tests", "--ignore",
                              ROOT / "tests" / "vertex"]),
-        # The base of the local cloud, in a process of its own: the browser tests leave an event loop running.
-        ("local cloud, base", offline + ["-m", "pytest", "-q"] + [
-            ROOT / "tests" / "vertex" / "test_{}.py".format(name)
-            for name in ("wire", "resources", "storage", "models")]),
+        # In a process of its own: the browser tests leave an event loop running.
+        ("local cloud", offline + ["-m", "pytest", "-q", ROOT / "tests" / "vertex"]),
         ("notebooks", offline + [ROOT / "tools" / "run_notebooks.py"]),
     ]
     failed = []

@@ -131,6 +131,7 @@ def local(state: Path | str | None = None) -> Iterator[object]:
     """A stand-in inside this process, for tests: `with mlelab.vertex.local():`. Yields the running `Cloud`.
 
     state: directory that outlives the block; None keeps nothing. Hosts other than Google's are refused.
+    TensorFlow's own `gs://` access halts the whole process while it waits, this server included: use connect() then.
     """
     from .server import Cloud
 

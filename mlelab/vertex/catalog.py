@@ -6,6 +6,7 @@ The local server therefore thinks in v1beta1 alone and meets v1 only here and in
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
@@ -191,45 +192,20 @@ def _neighbours() -> Iterator[Method]:
 
     name = "{name=projects/**/operations/*}"
     op = operations_pb2
-    yield method(
-        "/google.longrunning.Operations/GetOperation", op.GetOperationRequest, op.Operation, *rules("get", name)
-    )
-    yield method(
-        "/google.longrunning.Operations/ListOperations",
-        op.ListOperationsRequest,
-        op.ListOperationsResponse,
-        *rules("get", "{name=projects/**}/operations"),
-    )
-    yield method(
-        "/google.longrunning.Operations/WaitOperation",
-        op.WaitOperationRequest,
-        op.Operation,
-        *rules("post", name + ":wait", "*"),
-    )
-    yield method(
-        "/google.longrunning.Operations/CancelOperation",
-        op.CancelOperationRequest,
-        empty_pb2.Empty,
-        *rules("post", name + ":cancel", "*"),
-    )
-    yield method(
-        "/google.longrunning.Operations/DeleteOperation",
-        op.DeleteOperationRequest,
-        empty_pb2.Empty,
-        *rules("delete", name),
-    )
-    yield method(
-        "/google.cloud.location.Locations/ListLocations",
-        locations_pb2.ListLocationsRequest,
-        locations_pb2.ListLocationsResponse,
-        *rules("get", "{name=projects/*}/locations"),
-    )
-    yield method(
-        "/google.cloud.location.Locations/GetLocation",
-        locations_pb2.GetLocationRequest,
-        locations_pb2.Location,
-        *rules("get", "{name=projects/*/locations/*}"),
-    )
+    operations, locations = "/google.longrunning.Operations/", "/google.cloud.location.Locations/"
+    place = locations_pb2
+    for path, request, response, http in (
+        (operations + "GetOperation", op.GetOperationRequest, op.Operation, ("get", name)),
+        (operations + "ListOperations", op.ListOperationsRequest, op.ListOperationsResponse,
+         ("get", "{name=projects/**}/operations")),
+        (operations + "WaitOperation", op.WaitOperationRequest, op.Operation, ("post", name + ":wait", "*")),
+        (operations + "CancelOperation", op.CancelOperationRequest, empty_pb2.Empty, ("post", name + ":cancel", "*")),
+        (operations + "DeleteOperation", op.DeleteOperationRequest, empty_pb2.Empty, ("delete", name)),
+        (locations + "ListLocations", place.ListLocationsRequest, place.ListLocationsResponse,
+         ("get", "{name=projects/*}/locations")),
+        (locations + "GetLocation", place.GetLocationRequest, place.Location, ("get", "{name=projects/*/locations/*}")),
+    ):  # fmt: skip
+        yield method(path, request, response, *rules(*http))
     projects = resourcemanager_v3
     yield method(
         "/google.cloud.resourcemanager.v3.Projects/GetProject",
@@ -237,6 +213,13 @@ def _neighbours() -> Iterator[Method]:
         projects.Project.pb(),
         HttpRule("get", "/v3/{name=projects/*}", None),
     )
+    with contextlib.suppress(ImportError):
+        from google.cloud.bigquery_storage_v1 import types as read
+
+        service = "/google.cloud.bigquery.storage.v1.BigQueryRead/"
+        yield method(service + "CreateReadSession", read.CreateReadSessionRequest.pb(), read.ReadSession.pb())
+        rows = read.ReadRowsRequest.pb(), read.ReadRowsResponse.pb()
+        yield Method(service + "ReadRows", "unary_stream", *rows)
 
 
 @functools.cache

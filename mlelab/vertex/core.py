@@ -2,7 +2,7 @@
 
 A service file says which methods it has:
 
-    generic("EndpointService", "GetEndpoint", "ListEndpoints")       # nothing but the store
+    generic("EndpointService", "(Get|List)Endpoints?")               # nothing but the store
 
     @implements("EndpointService.DeployModel")                       # something of its own
     def deploy_model(call: Call, request) -> Message: ...
@@ -26,13 +26,13 @@ from typing import TYPE_CHECKING, Any
 
 from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2, field_mask_pb2, json_format, struct_pb2, timestamp_pb2
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import status_pb2
 
 from .catalog import INNER, Method, catalogue, inner_class, message_class, type_name, types
 from .errors import CloudError, invalid, not_found, precondition
 from .query import Functions, order, parse_filter
-from .store import new_id
+from .store import Store, new_id
 
 if TYPE_CHECKING:
     from .server import Cloud
@@ -52,9 +52,10 @@ class Call:
     method: Method
     request: Message  # in v1beta1
     original: Message  # as it came
+    headers: dict[str, str]  # of the answer
 
     @property
-    def store(self):
+    def store(self) -> Store:
         """The resource store."""
         return self.cloud.store
 
@@ -70,32 +71,30 @@ def implements(*names: str) -> Callable[[Behaviour], Behaviour]:
     return register
 
 
-def generic(service: str, *methods: str, functions: Functions | None = None) -> None:
-    """Register methods for which the store alone is enough. `functions` extends their list filters."""
-    verbs = {
-        "Create": create,
-        "Get": get,
-        "List": functools.partial(list_, functions=functions),
-        "Update": update,
-        "Delete": delete,
-    }
-    for method in methods:
-        BEHAVIOURS[f"{service}.{method}"] = verbs[re.match("[A-Z][a-z]+", method).group()]
+def generic(service: str, pattern: str) -> None:
+    """Register the methods whose names match `pattern`, for which the store alone is enough."""
+    verbs = {"Create": create, "Get": get, "List": list_, "Update": update, "Delete": delete}
+    for method in catalogue().values():
+        if match := re.fullmatch(rf"{service}\.(?=(?:{pattern})$)(?P<verb>[A-Z][a-z]+)\w+", method.name):
+            BEHAVIOURS[method.name] = verbs[match["verb"]]
 
 
-def dispatch(cloud: Cloud, method: Method, request: Message) -> Message | Iterator[Message]:
-    """Answer one request. Raises CloudError and nothing else."""
+def dispatch(cloud: Cloud, method: Method, request: Message, headers: dict[str, str]) -> Message | Iterator[Message]:
+    """Answer one request; what the answer's headers say goes into `headers`. Raises CloudError and nothing else."""
     try:
         behaviour = BEHAVIOURS.get(method.name)
         if behaviour is None:
             raise CloudError("UNIMPLEMENTED", f"{method.name} is not implemented by this local stand-in.")
-        inner = inner_class(method.request).FromString(request.SerializeToString())
+        try:
+            inner = inner_class(method.request).FromString(request.SerializeToString())
+        except DecodeError:  # a field that v1 does not know, and that v1beta1 has as another type
+            raise invalid(f"The request is not a {method.request.DESCRIPTOR.full_name}.") from None
         check_names(method, inner)
         partial = re.search(r"\.(Update|Mutate)", method.name)  # carries what changes, not a whole resource
         check_required(inner, deep=not partial)
         if not re.search(r"\.(Get|List|Read|Fetch|\w*Predict)", method.name):
             check_values(inner)
-        return behaviour(Call(cloud, method, inner, request), inner)
+        return behaviour(Call(cloud, method, inner, request, headers), inner)
     except CloudError:
         raise
     except Exception as error:
@@ -246,6 +245,16 @@ def new_resource(call: Call, request: Any) -> Message:
         resource.name = f"{request.parent}/{collection(call.method)}/{check_id(wanted) if wanted else new_id()}"
     stamp(resource, "create_time", "update_time")
     return resource
+
+
+def store_copy(store: Store, message: Message, name: str) -> Message:
+    """Store a copy of `message` under `name`, stamped. Returns it."""
+    copy = type(message)()
+    copy.CopyFrom(message)
+    copy.name = name
+    stamp(copy, "create_time", "update_time")
+    store.insert(copy)
+    return copy
 
 
 def check_parent(call: Call, parent: str) -> None:

@@ -51,25 +51,22 @@ class FeatureValues:
                     (owner, owner + "/", owner + "0"),
                 )
 
-    def latest(
-        self, owner: str, entity: str, before: int | None = None, after: int = 0
-    ) -> dict[str, tuple[int, bytes]]:
-        """Feature → (time, value): the newest at or before `before`, and not older than `after` (ns)."""
+    def latest(self, owner: str, entity: str) -> dict[str, tuple[int, bytes]]:
+        """Feature → (time, value): the newest."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT feature, time, value FROM feature_values "
-                "WHERE owner = ? AND entity = ? AND time BETWEEN ? AND ? ORDER BY time",
-                (owner, entity, after, 2**63 - 1 if before is None else before),
+                "SELECT feature, time, value FROM feature_values WHERE owner = ? AND entity = ? ORDER BY time",
+                (owner, entity),
             ).fetchall()
         return {feature: (time, value) for feature, time, value in rows}
 
-    def entities(self, owner: str) -> list[str]:
-        """Entity ids of an owner, sorted."""
+    def history(self, owner: str, feature: str, after: int = 0) -> list[tuple[str, int, bytes]]:
+        """(entity, time, value) of one feature, not older than `after` (ns)."""
         with self._lock:
-            rows = self._db.execute(
-                "SELECT DISTINCT entity FROM feature_values WHERE owner = ? ORDER BY entity", (owner,)
-            )
-            return [entity for (entity,) in rows.fetchall()]
+            return self._db.execute(
+                "SELECT entity, time, value FROM feature_values WHERE owner = ? AND feature = ? AND time >= ?",
+                (owner, feature, after),
+            ).fetchall()
 
     def count(self, owner: str) -> int:
         """Number of values of an owner."""

@@ -64,10 +64,10 @@ class _Handler(grpc.GenericRpcHandler):
             raise invalid(f"The request is not a {method.request.DESCRIPTOR.full_name}.") from None
 
     def _one(self, method: Method, data: bytes) -> bytes:
-        return dispatch(self._cloud, method, self._parse(method, data)).SerializeToString()
+        return dispatch(self._cloud, method, self._parse(method, data), {}).SerializeToString()
 
     def _many(self, method: Method, data: bytes) -> Iterator[bytes]:
-        for message in dispatch(self._cloud, method, self._parse(method, data)):
+        for message in dispatch(self._cloud, method, self._parse(method, data), {}):
             yield message.SerializeToString()
 
 

@@ -1,4 +1,4 @@
-"""HTTP on loopback: the token endpoint, the storage API, and REST transcoding into the dispatcher."""
+"""HTTP on loopback: the token endpoint, storage, BigQuery, and REST transcoding into the dispatcher."""
 
 from __future__ import annotations
 
@@ -205,6 +205,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             ):
                 self.cloud.storage.handle(self, url)
                 return
+            if host.startswith("bigquery."):
+                self.cloud.bigquery.handle(self, url)
+                return
             self._rest(url)
         except CloudError as error:
             self.fail(error)
@@ -220,9 +223,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         rule, method, variables = find_route(self.command.lower(), urllib.parse.unquote(url.path))
         query = urllib.parse.parse_qsl(url.query, keep_blank_values=True)
         request = _message(rule, method, variables, query, body, self.headers.get("Content-Type", ""))
-        answer = dispatch(self.cloud, method, request)
+        headers: dict[str, str] = {}
+        answer = dispatch(self.cloud, method, request, headers)
         if isinstance(answer, httpbody_pb2.HttpBody):
-            self.send(200, answer.data, answer.content_type or "application/octet-stream")
+            self.send(200, answer.data, answer.content_type or "application/octet-stream", headers)
             return
         ints = ("$alt", "json;enum-encoding=int") in query
 

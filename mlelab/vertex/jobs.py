@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf import json_format
+from google.protobuf import empty_pb2, json_format
 from google.protobuf.message import Message
 from google.rpc import code_pb2
 
-from .catalog import types
-from .core import now
+from .catalog import pb
+from .core import Call, delete, generic, implements, stamp
 from .errors import CloudError, invalid, precondition
 from .processes import Child, free_port
 from .shims.pip import unpack
@@ -38,6 +38,27 @@ class Cancelled(Exception):
     """The job was cancelled."""
 
 
+def _state_enum(cls: type[Message]) -> tuple[Any, str]:
+    """The enum of a job's states, and what their names begin with: JOB_STATE_ or PIPELINE_STATE_."""
+    enum = cls.DESCRIPTOR.fields_by_name["state"].enum_type
+    return enum, "JOB_STATE_" if enum.name == "JobState" else "PIPELINE_STATE_"
+
+
+def state_of(job: Any) -> str:
+    """The state of a job by its short name, such as RUNNING."""
+    enum, prefix = _state_enum(type(job))
+    return enum.values_by_number[job.state].name.removeprefix(prefix)
+
+
+def set_state(job: Any, state: str, error: CloudError | None = None) -> None:
+    """Change a job's state, with its times and its error."""
+    enum, prefix = _state_enum(type(job))
+    job.state = enum.values_by_name[prefix + state].number
+    stamp(job, "update_time", *(["start_time"] if state == "RUNNING" else ["end_time"] if state in ENDED else []))
+    if error:
+        job.error.code, job.error.message = code_pb2.Code.Value(error.code), error.message
+
+
 class Jobs:
     """All jobs of one server that are under way."""
 
@@ -47,29 +68,25 @@ class Jobs:
         self._threads: dict[str, threading.Thread] = {}
         self.slots = threading.BoundedSemaphore(MAX_JOBS)
 
-    def start(self, cls: type[Message], name: str, work: Callable[[threading.Event], None], prefix: str) -> None:
-        """Run `work(cancel)` in a thread and write the states of resource `name` as it goes.
-
-        prefix: of the state names, `JOB_STATE_` or `PIPELINE_STATE_`.
-        """
-        cancel = self._cancel[name] = threading.Event()
-        thread = self._threads[name] = threading.Thread(
-            target=self._run, args=(cls, name, work, prefix, cancel), daemon=True, name=name
+    def submit(self, job: Any, work: Callable[[threading.Event], None]) -> Message:
+        """Store a job, run `work(cancel)` in a thread, and write the job's states as it goes. Returns it as stored."""
+        set_state(job, "PENDING")
+        self._cloud.store.insert(job)
+        cancel = self._cancel[job.name] = threading.Event()
+        thread = self._threads[job.name] = threading.Thread(
+            target=self._run, args=(type(job), job.name, work, cancel), daemon=True, name=job.name
         )
         thread.start()
+        return self._cloud.store.get(type(job), job.name)
 
     def _run(
-        self,
-        cls: type[Message],
-        name: str,
-        work: Callable[[threading.Event], None],
-        prefix: str,
-        cancel: threading.Event,
+        self, cls: type[Message], name: str, work: Callable[[threading.Event], None], cancel: threading.Event
     ) -> None:
         error: CloudError | None = None
         state = "SUCCEEDED"
         try:
-            self.set_state(cls, name, prefix, "RUNNING")
+            with self._cloud.store.edit(cls, name) as job:
+                set_state(job, "RUNNING")
             work(cancel)
             if cancel.is_set():
                 state = "CANCELLED"
@@ -81,27 +98,13 @@ class Jobs:
             log.exception("%s failed", name)
             state, error = "FAILED", CloudError("INTERNAL", f"The local server failed: {caught!r}")
         try:
-            self.set_state(cls, name, prefix, state, error)
+            with self._cloud.store.edit(cls, name) as job:
+                set_state(job, state, error)
         except CloudError:
             log.info("%s was deleted while it ran", name)
         finally:
             self._cancel.pop(name, None)
             self._threads.pop(name, None)
-
-    def set_state(
-        self, cls: type[Message], name: str, prefix: str, state: str, error: CloudError | None = None
-    ) -> None:
-        """Write a state, with its times and its error."""
-        with self._cloud.store.edit(cls, name) as job:
-            enum = types().JobState if prefix == "JOB_STATE_" else types().PipelineState
-            job.state = enum[prefix + state]
-            job.update_time.CopyFrom(now())
-            if state == "RUNNING":
-                job.start_time.CopyFrom(now())
-            if state in ENDED:
-                job.end_time.CopyFrom(now())
-            if error:
-                job.error.code, job.error.message = code_pb2.Code.Value(error.code), error.message
 
     def cancel(self, name: str) -> None:
         """Ask a job to stop."""
@@ -120,15 +123,37 @@ class Jobs:
             thread.join(10)
 
 
-def fail_interrupted(cloud: Cloud, cls: type[Message], pattern: str, prefix: str) -> None:
+KINDS: list[str] = []
+
+
+def job_kind(service: str, kind: str) -> None:
+    """Register what all kinds of jobs have in common: get, list, cancel, delete."""
+    cls = getattr(pb, kind)
+    KINDS.append(kind)
+    generic(service, f"(Get|List){kind}s?")
+
+    @implements(f"{service}.Cancel{kind}")
+    def cancel(call: Call, request: Any) -> Message:
+        call.store.get(cls, request.name)
+        call.cloud.jobs.cancel(request.name)
+        return empty_pb2.Empty()
+
+    @implements(f"{service}.Delete{kind}")
+    def delete_ended(call: Call, request: Any) -> Message:
+        state = state_of(call.store.get(cls, request.name))
+        if state not in ENDED:
+            raise precondition(f"{request.name} is {state}: cancel it and wait for its end before deleting it.")
+        return delete(call, request)
+
+
+def fail_interrupted(cloud: Cloud) -> None:
     """After a restart: jobs that were under way have failed, and say so."""
-    enum = types().JobState if prefix == "JOB_STATE_" else types().PipelineState
-    for name in cloud.store.names(pattern):
-        job = cloud.store.get(cls, name)
-        if enum(job.state).name.removeprefix(prefix) in ("QUEUED", "PENDING", "RUNNING", "CANCELLING"):
-            cloud.jobs.set_state(
-                cls, name, prefix, "FAILED", CloudError("ABORTED", "The local server was stopped while this ran.")
-            )
+    error = CloudError("ABORTED", "The local server was stopped while this ran.")
+    for kind in KINDS:
+        for name in cloud.store.names(f"projects/*/locations/*/{kind[0].lower()}{kind[1:]}s/*"):
+            with cloud.store.edit(getattr(pb, kind), name) as job:
+                if state_of(job) in ("QUEUED", "PENDING", "RUNNING", "CANCELLING"):
+                    set_state(job, "FAILED", error)
 
 
 # Worker pools

@@ -45,55 +45,34 @@ def _unpickle(path: Path) -> Any:
     return pickle.loads(path.read_bytes())
 
 
-def _table(model: Any, instances: list[Any]) -> Any:
-    """Instances as the model wants them: a frame with its columns in its order, or an array."""
-    import numpy as np
-    import pandas as pd
+def _predict_array(model: Any) -> Predict:
+    """`predict` of an estimator on an array, as the cloud's container and the SDK's SklearnPredictor have it.
 
-    columns = getattr(model, "feature_names_in_", None)
-    if all(isinstance(instance, dict) for instance in instances):
-        frame = pd.DataFrame(instances)
-        if columns is None:
-            return frame
-        if missing := [c for c in columns if c not in frame]:
-            raise BadInstances(f"instances lack the columns {missing}")
-        return frame[list(columns)]
-    try:
-        array = np.array(instances)
-    except ValueError as error:
-        raise BadInstances(str(error)) from None
-    return (
-        pd.DataFrame(instances, columns=columns)
-        if columns is not None and array.ndim == 2 and array.shape[1] == len(columns)
-        else array
-    )
+    So an instance is a list in the order of the training columns; one with names is refused.
+    """
+    import numpy as np
+
+    return lambda instances: model.predict(np.asarray(instances)).tolist()
 
 
 def load_sklearn(folder: Path) -> Predict:
-    """model.joblib or model.pkl: `predict` of the estimator."""
-    model = _unpickle(_find(folder, "model.joblib", "model.pkl"))
-    return lambda instances: model.predict(_table(model, instances)).tolist()
+    """model.joblib or model.pkl."""
+    return _predict_array(_unpickle(_find(folder, "model.joblib", "model.pkl")))
 
 
 def load_xgboost(folder: Path) -> Predict:
     """model.bst, or an estimator in model.joblib or model.pkl."""
+    import numpy as np
     import xgboost
 
     path = _find(folder, "model.bst", "model.joblib", "model.pkl")
-    if path.suffix != ".bst":
-        model = _unpickle(path)
-        if not isinstance(model, xgboost.Booster):
-            return lambda instances: model.predict(_table(model, instances)).tolist()
-    else:
-        model = xgboost.Booster(model_file=str(path))
+    model = xgboost.Booster(model_file=str(path)) if path.suffix == ".bst" else _unpickle(path)
+    if not isinstance(model, xgboost.Booster):
+        return _predict_array(model)
 
     def predict(instances: list[Any]) -> list[Any]:
-        import numpy as np
-
-        names = model.feature_names
-        if all(isinstance(i, dict) for i in instances) and names:
-            instances = [[i[name] for name in names] for i in instances]
-        return model.predict(xgboost.DMatrix(np.asarray(instances, dtype=float), feature_names=names)).tolist()
+        matrix = xgboost.DMatrix(np.asarray(instances, dtype=float), feature_names=model.feature_names)
+        return model.predict(matrix).tolist()
 
     return predict
 

@@ -131,6 +131,13 @@ def values_of(trial: Any) -> Point:
     }
 
 
+def set_values(trial: Any, point: Point) -> None:
+    """Write plain values as a trial's parameters."""
+    for key, value in point.items():
+        kind = "string_value" if isinstance(value, str) else "number_value"
+        setattr(trial.parameters.add(parameter_id=key).value, kind, value)
+
+
 def goal(metric: Any) -> int:
     """+1 for a metric to maximise, -1 for one to minimise."""
     return -1 if types().StudySpec.MetricSpec.GoalType(metric.goal).name == "MINIMIZE" else 1

@@ -40,7 +40,7 @@ class Result:
     error: str = ""
 
 
-@dataclass
+@dataclass(eq=False)  # each is itself, also as a key
 class Task:
     """One container task on its way, as the observer sees it."""
 

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from . import services
+from .bigquery import BigQuery
 from .core import BEHAVIOURS, abandon_operations, project_number
 from .feature_values import FeatureValues
 from .grpc_front import serve_grpc
 from .http_front import serve_http
 from .identity import Identity
-from .jobs import Jobs
+from .jobs import Jobs, fail_interrupted
 from .processes import Processes
 from .proxy import Proxy
 from .scheduler import Clock, Scheduler
@@ -90,6 +91,7 @@ class Cloud:
         self.keys = make_keys(self.state / "keys", project, f"http://127.0.0.1:{self.http_port}/token")
         self.identity = Identity(self.keys)
         self.storage = Storage(self.state / "storage", project_number(project))
+        self.bigquery = BigQuery(self)
         self.feature_values = FeatureValues(self.state / "feature_values.db")
         self.processes = Processes(self.state / "work")
         self.serving = Serving(self)
@@ -100,6 +102,7 @@ class Cloud:
         self._grpc, grpc_port = serve_grpc(self, self.keys.key.read_bytes(), self.keys.certificate.read_bytes())
         self.proxy = Proxy(grpc_port, https_port, port=port, offline=offline, upstream=upstream)
         abandon_operations(self)
+        fail_interrupted(self)
         for service in SERVICES:
             if hasattr(service, "resume"):
                 service.resume(self)
@@ -120,7 +123,7 @@ class Cloud:
             "NO_PROXY": "localhost,127.0.0.1",
             "no_proxy": "localhost,127.0.0.1",
             "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(self.keys.authority),
-            "REQUESTS_CA_BUNDLE": bundle,
+            "REQUESTS_CA_BUNDLE": str(self.keys.authorities),
             "CURL_CA_BUNDLE": bundle,
             "SSL_CERT_FILE": bundle,
             "NO_GCE_CHECK": "true",

@@ -24,6 +24,15 @@ from .errors import CloudError, invalid
 
 MAX_UPLOAD = 2**30
 MAX_SESSIONS = 1000
+# What a client may say about an object, and what it may not change
+GIVEN = (
+    "metadata", "cacheControl", "contentDisposition", "contentEncoding", "contentLanguage", "customTime",
+    "storageClass"
+)  # fmt: skip
+FIXED = (
+    "kind", "id", "name", "bucket", "generation", "metageneration", "size", "md5Hash", "crc32c", "timeCreated",
+    "projectNumber", "location", "selfLink", "mediaLink", "etag", "updated"
+)  # fmt: skip
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
@@ -91,6 +100,11 @@ class Storage:
         """Create or replace one object."""
         bucket, name = split_uri(uri)
         self._insert(bucket, {"name": name, "contentType": content_type}, data, {})
+
+    def delete(self, uri: str) -> None:
+        """Delete one object."""
+        bucket, name = split_uri(uri)
+        self._objects("DELETE", bucket, urllib.parse.quote(name, safe=""), {}, {})
 
     def ensure_bucket(self, name: str) -> None:
         """Create a bucket where there is none of that name."""
@@ -200,19 +214,7 @@ class Storage:
                 self._check(old[0] if old else None, query)
                 generation = str(max(time.time_ns() // 1000, int(old[0]["generation"]) + 1 if old else 0))
                 meta = {
-                    **{
-                        k: wanted[k]
-                        for k in (
-                            "metadata",
-                            "cacheControl",
-                            "contentDisposition",
-                            "contentEncoding",
-                            "contentLanguage",
-                            "customTime",
-                            "storageClass",
-                        )
-                        if k in wanted
-                    },
+                    **{key: wanted[key] for key in GIVEN if key in wanted},
                     "kind": "storage#object",
                     "bucket": bucket,
                     "name": name,
@@ -534,7 +536,7 @@ class Storage:
         if kind == "media":
             return 200, self._insert(bucket, {"contentType": content_type}, body, query)
         if kind == "multipart":
-            first, data, data_type = _multipart(content_type, body)
+            first, data, data_type = multipart(content_type, body)
             wanted = _parse_json(first)
             return 200, self._insert(bucket, {"contentType": data_type, **wanted}, data, query)
         if kind == "resumable":
@@ -650,27 +652,9 @@ def precondition_not_empty(name: str) -> CloudError:
 
 
 def _patched(old: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-    fixed = (
-        "kind",
-        "id",
-        "name",
-        "bucket",
-        "generation",
-        "metageneration",
-        "size",
-        "md5Hash",
-        "crc32c",
-        "timeCreated",
-        "projectNumber",
-        "location",
-        "selfLink",
-        "mediaLink",
-        "etag",
-        "updated",
-    )
     new = dict(old)
     for key, value in body.items():
-        if key in fixed:
+        if key in FIXED:
             continue
         if value is None:
             new.pop(key, None)
@@ -698,7 +682,7 @@ def _parse_json(data: bytes) -> dict[str, Any]:
     return parsed
 
 
-def _multipart(content_type: str, body: bytes) -> tuple[bytes, bytes, str]:
+def multipart(content_type: str, body: bytes) -> tuple[bytes, bytes, str]:
     """The two parts of a multipart upload, bytes untouched, and the type of the second."""
     match = re.search(r'boundary="?([^";]+)', content_type)
     if not match:

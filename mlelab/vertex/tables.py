@@ -1,8 +1,4 @@
-"""Tables in storage: CSV, JSON lines and Parquet objects as pandas frames.
-
-BigQuery is not here. A table `bq://project.dataset.table` is read from the object
-`gs://PROJECT-bigquery/DATASET/TABLE.parquet` (or `.csv`), where a learner puts it.
-"""
+"""Tables in storage: CSV, JSON lines, Avro and Parquet objects as pandas frames."""
 
 from __future__ import annotations
 
@@ -45,9 +41,21 @@ def read_table(cloud: Cloud, uri: str) -> pd.DataFrame:
     try:
         if uri.endswith(".parquet"):
             return pd.read_parquet(data)
+        if uri.endswith(".avro"):
+            return _read_avro(data)
         return pd.read_json(data, lines=True) if uri.endswith((".jsonl", ".json")) else pd.read_csv(data)
     except (ValueError, OSError) as error:
         raise precondition(f"{uri} cannot be read as a table: {error}") from None
+
+
+def _read_avro(data: io.BytesIO) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        import fastavro
+    except ImportError:
+        raise CloudError("UNIMPLEMENTED", "Avro files are not implemented where fastavro is not installed.") from None
+    return pd.DataFrame(list(fastavro.reader(data)))
 
 
 def read_tables(cloud: Cloud, uris: Iterable[str]) -> pd.DataFrame:
@@ -57,13 +65,17 @@ def read_tables(cloud: Cloud, uris: Iterable[str]) -> pd.DataFrame:
     return pd.concat([read_table(cloud, uri) for uri in expand(cloud, uris)], ignore_index=True)
 
 
-def bigquery_table(cloud: Cloud, uri: str) -> pd.DataFrame:
-    """The stand-in for the BigQuery table `bq://project.dataset.table`."""
-    match = re.fullmatch(r"bq://([\w:-]+)\.(\w+)\.(\w+)", uri)
+def bigquery_stem(uri: str) -> str:
+    """Where the BigQuery table `bq://project.dataset.table` lies in storage, without `.parquet`."""
+    match = re.fullmatch(r"bq://([\w:-]+)\.(\w+)\.([\w-]+)", uri)
     if not match:
         raise invalid(f"{uri!r} is not a BigQuery URI (bq://project.dataset.table).")
-    project, dataset, table = match.groups()
-    stem = f"gs://{project}-bigquery/{dataset}/{table}"
+    return "gs://{}-bigquery/{}/{}".format(*match.groups())
+
+
+def bigquery_table(cloud: Cloud, uri: str) -> pd.DataFrame:
+    """The stand-in for the BigQuery table `bq://project.dataset.table`."""
+    stem = bigquery_stem(uri)
     for suffix in (".parquet", ".csv"):
         try:
             return read_table(cloud, stem + suffix)
@@ -72,14 +84,17 @@ def bigquery_table(cloud: Cloud, uri: str) -> pd.DataFrame:
                 raise
     raise CloudError(
         "NOT_FOUND",
-        f"{uri}: this local stand-in has no BigQuery and reads {stem}.parquet instead, which does not exist.",
+        f"{uri} is not found: this local stand-in has no BigQuery and reads {stem}.parquet, which does not exist.",
     )
 
 
 def plain(value: Any) -> Any:
     """A cell of a frame as JSON knows it."""
-    value = value.item() if hasattr(value, "item") else value
-    return None if value != value else value
+    value = value.tolist() if hasattr(value, "tolist") else value
+    try:
+        return None if value != value else value
+    except TypeError:  # pandas.NA
+        return None
 
 
 def json_lines(rows: Iterable[Any]) -> bytes:

@@ -93,7 +93,7 @@ def test_predict_in_every_way(cloud, grpc_sdk, artifact):
         rest.predict(endpoint=shared.resource_name, instances=[["text"]])
     answer = endpoint.predict([[2.0]])
     assert answer.model_version_id == "1" and answer.deployed_model_id
-    for bad in ([["text"]], [[1.0, 2.0]]):
+    for bad in ([["text"]], [[1.0, 2.0]], [{"x": 1}], [[1.0], [1.0, 2.0]]):
         # The library words a refusal by a dedicated endpoint as a ValueError.
         with pytest.raises((exceptions.BadRequest, ValueError), match="400"):
             endpoint.predict(bad)
@@ -180,6 +180,48 @@ def test_replicas_grow_under_load_up_to_the_maximum(cloud, custom):
     custom.predict(["x"])
     time.sleep(0.3)
     assert len(deployment.replicas) == 2
+
+
+ROUTINE = textwrap.dedent("""
+    import joblib
+    from google.cloud.aiplatform.prediction.predictor import Predictor
+    from google.cloud.aiplatform.utils import prediction_utils
+
+    class Doubling(Predictor):
+        def load(self, artifacts_uri):
+            prediction_utils.download_model_artifacts(artifacts_uri)
+            self.model = joblib.load("model.joblib")
+        def preprocess(self, prediction_input):
+            return prediction_input["instances"]
+        def predict(self, instances):
+            return 2 * self.model.predict(instances)
+        def postprocess(self, results):
+            return {"predictions": results.tolist()}
+""")
+
+
+def test_a_custom_prediction_routine(grpc_sdk, artifact):
+    """Google's own model server, which a routine's image starts, here as a process."""
+    uri = artifact(grpc_sdk, 3.0)
+    storage.Client().bucket(grpc_sdk).blob(f"{uri.split('/', 3)[3]}/routine.py").upload_from_string(ROUTINE)
+    server = "google.cloud.aiplatform.prediction.model_server:CprModelServer"
+    model = aiplatform.Model.upload(
+        display_name="routine",
+        artifact_uri=uri,
+        serving_container_image_uri="mine",
+        serving_container_command=["python", "-m", "uvicorn", "--factory", server, "--port", "$(AIP_HTTP_PORT)"],
+        serving_container_environment_variables={
+            "HANDLER_MODULE": "google.cloud.aiplatform.prediction.handler",
+            "HANDLER_CLASS": "PredictionHandler",
+            "PREDICTOR_MODULE": "routine",
+            "PREDICTOR_CLASS": "Doubling",
+        },
+    )
+    endpoint = model.deploy(machine_type="n1-standard-2")
+    assert endpoint.predict([[2.0]]).predictions == pytest.approx([12.0])
+    with pytest.raises(exceptions.GoogleAPICallError, match="ValueError"):
+        endpoint.predict([["text"]])
+    endpoint.delete(force=True)
 
 
 def test_pickles_load_without_the_servers_environment(grpc_sdk, gcs, monkeypatch, tmp_path):

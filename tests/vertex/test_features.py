@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
 from google.api_core import exceptions
-from google.cloud import aiplatform, storage
+from google.cloud import aiplatform, bigquery, storage
 from vertexai.resources.preview import FeatureGroup, FeatureOnlineStore, feature_store, ml_monitoring
 
 from mlelab.vertex.drift import distance
@@ -74,6 +76,33 @@ def test_training_reads_are_right_at_their_point_in_time(entity_type, gcs):
     served = pd.read_csv(f"gs://{gcs.name}/served/000000000000.csv").set_index("label")["trips"]
     assert np.isnan(served[0])
     assert served[[1, 2, 3]].tolist() == [1, 3, 2]
+
+
+def test_frames_in_and_out(gcs):
+    """`ingest_from_df` and `batch_serve_to_df`, which go through BigQuery tables of the library's own."""
+    aiplatform.init(project=os.environ["GOOGLE_CLOUD_PROJECT"])
+    store = aiplatform.Featurestore.create(f"df_{gcs.name}", online_store_fixed_node_count=1)
+    flyers = store.create_entity_type("flyers")
+    flyers.batch_create_features({"trips": {"value_type": "INT64"}, "seen": {"value_type": "STRING_ARRAY"}})
+    rows = ROWS.assign(at=pd.to_datetime(ROWS["at"]), seen=[["x"], ["y"], ["x", "z"]])
+    flyers.ingest_from_df(["trips", "seen"], feature_time="at", df_source=rows, entity_id_field="flyer")
+    asked = ["2023-12-31T00:00:00Z", "2024-01-31T23:59:59Z", "2024-02-01T00:00:00Z"]
+    served = store.batch_serve_to_df(
+        serving_feature_ids={"flyers": ["*"]},
+        read_instances_df=pd.DataFrame({"flyers": "a", "n": range(3), "timestamp": pd.to_datetime(asked)}),
+        pass_through_fields=["n"],
+    )
+    assert list(served) == ["timestamp", "entity_type_flyers", "seen", "trips", "n"]
+    assert served["trips"].tolist()[1:] == [1, 3] and np.isnan(served["trips"][0])
+    assert [list(value) for value in served["seen"][1:]] == [["x"], ["x", "z"]] and served["seen"][0] is None
+    store.delete(force=True)
+
+
+def test_there_is_no_sql(cloud):
+    with pytest.raises(exceptions.MethodNotImplemented, match="BigQuery POST"):
+        bigquery.Client().query("SELECT 1")
+    with pytest.raises(exceptions.NotFound):
+        bigquery.Client().get_table("p.d.none")
 
 
 def test_deleting_a_store_takes_its_values(cloud, entity_type):

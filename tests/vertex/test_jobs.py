@@ -369,3 +369,18 @@ def test_early_stopping(grpc_sdk):
         trial(value)
     assert stops(trial(0.1)) is True
     assert stops(trial(0.9)) is False
+
+
+def test_the_librarys_own_client_of_vizier(grpc_sdk):
+    from google.cloud.aiplatform.vizier import Study, pyvizier
+
+    problem = pyvizier.StudyConfig(algorithm=pyvizier.Algorithm.RANDOM_SEARCH)
+    problem.metric_information.append(pyvizier.MetricInformation("loss", goal=pyvizier.ObjectiveMetricGoal.MINIMIZE))
+    problem.search_space.select_root().add_float_param("x", -1.0, 1.0)
+    study = Study.create_or_load(display_name=grpc_sdk, problem=problem)
+    values = {}
+    for trial in study.suggest(count=3, worker="w"):
+        values[trial.name] = trial.parameters["x"].value ** 2
+        trial.complete(measurement=pyvizier.Measurement(metrics={"loss": values[trial.name]}))
+    assert [trial.name for trial in study.optimal_trials()] == [min(values, key=values.get)]
+    study.delete()

@@ -6,31 +6,25 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf import empty_pb2, json_format
+from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
-from ..catalog import pb, types
-from ..core import Call, delete, generic, implements, new_resource
+from ..catalog import pb
+from ..core import Call, implements, new_resource
 from ..errors import CloudError, invalid
-from ..jobs import Cancelled, fail_interrupted
+from ..jobs import Cancelled, job_kind
 from ..serving import Deployment, framework_of
 from ..tables import expand, json_lines, plain, read_table
-from .custom_jobs import refuse_running
 from .models import find_version
 
 if TYPE_CHECKING:
     from ..server import Cloud
 
-generic("JobService", "GetBatchPredictionJob", "ListBatchPredictionJobs")
+job_kind("JobService", "BatchPredictionJob")
 
 BATCH = 64
 FORMATS = ("jsonl", "csv")
-
-
-def resume(cloud: Cloud) -> None:
-    """After a restart."""
-    fail_interrupted(cloud, pb.BatchPredictionJob, "projects/*/locations/*/batchPredictionJobs/*", "JOB_STATE_")
 
 
 def read_instances(cloud: Cloud, job: Any) -> list[Any]:
@@ -145,23 +139,4 @@ def create_batch_prediction_job(call: Call, request: Any) -> Message:
         job.model = f"{version.name}@{version.version_id}"
     elif not framework_of(job.unmanaged_container_model.container_spec.image_uri):
         raise invalid("batch_prediction_job.model is required.")
-    job.state = types().JobState.JOB_STATE_PENDING
-    call.store.insert(job)
-    cloud = call.cloud
-    cloud.jobs.start(pb.BatchPredictionJob, job.name, lambda cancel: _run(cloud, job, cancel), "JOB_STATE_")
-    return call.store.get(pb.BatchPredictionJob, job.name)
-
-
-@implements("JobService.CancelBatchPredictionJob")
-def cancel_batch_prediction_job(call: Call, request: Any) -> Message:
-    """Ask a batch prediction job to stop."""
-    call.store.get(pb.BatchPredictionJob, request.name)
-    call.cloud.jobs.cancel(request.name)
-    return empty_pb2.Empty()
-
-
-@implements("JobService.DeleteBatchPredictionJob")
-def delete_batch_prediction_job(call: Call, request: Any) -> Message:
-    """Delete a batch prediction job that has ended; its results stay."""
-    refuse_running(call.store.get(pb.BatchPredictionJob, request.name))
-    return delete(call, request)
+    return call.cloud.jobs.submit(job, lambda cancel: _run(call.cloud, job, cancel))

@@ -8,11 +8,11 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from ..catalog import pb
-from ..core import Call, create, delete, finished, generic, implements, update
+from ..core import Call, create, finished, generic, implements
 from ..errors import invalid, precondition
 from ..tables import expand, read_tables
 
-generic("DatasetService", "GetDataset", "ListDatasets", "ListSavedQueries")
+generic("DatasetService", "(Get|List|Update|Delete)Datasets?|ListSavedQueries")
 
 
 def sources(dataset: Any) -> list[str]:
@@ -35,22 +35,14 @@ def create_dataset(call: Call, request: Any) -> Message:
     source = (
         (config.get("inputConfig", {}) or {}).get("gcsSource", {}).get("uri", []) if isinstance(config, dict) else []
     )
+    table = config.get("inputConfig", {}).get("bigquerySource", {}) if isinstance(config, dict) else {}
+    if isinstance(table.get("uri"), list) and len(table["uri"]) == 1:  # the library sends a list, the field holds one
+        table["uri"] = table["uri"][0]
+        json_format.ParseDict(config, request.dataset.metadata)
     for uri in expand(call.cloud, [source] if isinstance(source, str) else source):
         if not call.cloud.storage.names(uri):
             raise invalid(f"dataset.metadata names {uri}, which does not exist.")
     return create(call, request)
-
-
-@implements("DatasetService.UpdateDataset")
-def update_dataset(call: Call, request: Any) -> Message:
-    """Change a dataset."""
-    return update(call, request)
-
-
-@implements("DatasetService.DeleteDataset")
-def delete_dataset(call: Call, request: Any) -> Message:
-    """Delete a dataset; its objects stay."""
-    return delete(call, request)
 
 
 @implements("DatasetService.ExportData")

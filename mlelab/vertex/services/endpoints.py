@@ -31,7 +31,7 @@ from ..serving import refusal
 from ..store import new_id
 from .models import find_version
 
-generic("EndpointService", "GetEndpoint", "ListEndpoints", "UpdateEndpoint")
+generic("EndpointService", "(Get|List)Endpoints?")
 
 
 def check_split(endpoint: Any) -> None:
@@ -279,7 +279,12 @@ def predict(call: Call, request: Any) -> Message:
 @implements("PredictionService.RawPredict")
 def raw_predict(call: Call, request: Any) -> Message:
     """Pass a body to a deployed model untouched, and its answer back."""
-    _, answer, kind = _ask(call, request, request.http_body.data, request.http_body.content_type)
+    deployed, answer, kind = _ask(call, request, request.http_body.data, request.http_body.content_type)
+    call.headers |= {
+        "X-Vertex-AI-Deployed-Model-Id": deployed.id,
+        "X-Vertex-AI-Model": deployed.model,
+        "X-Vertex-AI-Model-Version-Id": deployed.model_version_id,
+    }
     return httpbody_pb2.HttpBody(data=answer, content_type=kind)
 
 

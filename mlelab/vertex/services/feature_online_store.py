@@ -1,6 +1,6 @@
 """The feature store of the current API: feature groups, online stores, feature views and their syncs.
 
-The sources are BigQuery tables on the cloud; `mlelab.vertex.tables` says what stands in for them.
+The sources are BigQuery tables on the cloud; `mlelab.vertex.bigquery` says what stands in for them.
 """
 
 from __future__ import annotations
@@ -19,31 +19,8 @@ from ..feature_values import Row, python_value
 from ..store import new_id
 from ..tables import bigquery_table, plain
 
-generic(
-    "FeatureRegistryService",
-    "CreateFeatureGroup",
-    "GetFeatureGroup",
-    "ListFeatureGroups",
-    "UpdateFeatureGroup",
-    "DeleteFeatureGroup",
-    "CreateFeature",
-    "GetFeature",
-    "ListFeatures",
-    "UpdateFeature",
-    "DeleteFeature",
-)
-generic(
-    "FeatureOnlineStoreAdminService",
-    "CreateFeatureOnlineStore",
-    "GetFeatureOnlineStore",
-    "ListFeatureOnlineStores",
-    "UpdateFeatureOnlineStore",
-    "GetFeatureView",
-    "ListFeatureViews",
-    "UpdateFeatureView",
-    "GetFeatureViewSync",
-    "ListFeatureViewSyncs",
-)
+generic("FeatureRegistryService", r"(Create|Get|List|Update|Delete)Feature(Group)?s?")
+generic("FeatureOnlineStoreAdminService", r"(Create|Get|List|Update)Feature(OnlineStore|View|ViewSync)s?")
 
 TIME = "feature_timestamp"
 

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Hashable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf import empty_pb2
 from google.protobuf.message import Message
 
+from ..bigquery import write_table
 from ..catalog import pb, types
-from ..core import Call, check_id, check_parent, delete, finished, generic, implements, list_, stamp
+from ..core import Call, check_id, check_parent, delete, finished, generic, implements, list_, store_copy
 from ..errors import CloudError, invalid, not_found
 from ..feature_values import Row, python_value
-from ..tables import plain, read_tables
+from ..tables import bigquery_table, plain, read_tables
 
-generic(
-    "FeaturestoreService",
-    "CreateFeaturestore",
-    "GetFeaturestore",
-    "ListFeaturestores",
-    "UpdateFeaturestore",
-    "CreateEntityType",
-    "GetEntityType",
-    "ListEntityTypes",
-    "UpdateEntityType",
-    "CreateFeature",
-    "GetFeature",
-    "ListFeatures",
-    "UpdateFeature",
-    "DeleteFeature",
-)
+if TYPE_CHECKING:
+    import pandas as pd
+
+generic("FeaturestoreService", r"(Create|Get|List|Update|Delete)\w+")
 
 
 @implements("FeaturestoreService.DeleteFeaturestore", "FeaturestoreService.DeleteEntityType")
@@ -48,12 +38,7 @@ def batch_create_features(call: Call, request: Any) -> Message:
     made = []
     with call.store:
         for one in request.requests:
-            feature = pb.Feature()
-            feature.CopyFrom(one.feature)
-            feature.name = f"{request.parent}/features/{check_id(one.feature_id)}"
-            stamp(feature, "create_time", "update_time")
-            call.store.insert(feature)
-            made.append(feature)
+            made.append(store_copy(call.store, one.feature, f"{request.parent}/features/{check_id(one.feature_id)}"))
     return finished(call, pb.BatchCreateFeaturesResponse(features=made))
 
 
@@ -68,6 +53,7 @@ def search_features(call: Call, request: Any) -> Message:
 
 
 FIELD = {"BOOL": "bool_value", "DOUBLE": "double_value", "INT64": "int64_value", "STRING": "string_value"}
+COLUMN = {"BOOL": "boolean", "DOUBLE": "float64", "INT64": "Int64"}  # what pandas calls a column of such values
 
 
 def features_of(call: Call, entity_type: str) -> dict[str, Any]:
@@ -93,54 +79,66 @@ def feature_value(feature: Any, value: Any) -> Any:
         raise invalid(f"{value!r} is not a {kind}, the type of {feature.name}.") from None
 
 
+def _encoded(feature: Any, column: pd.Series) -> list[bytes | CloudError | None]:
+    """The values of a column as they are stored; None where there is none, an error where one does not fit."""
+
+    def encode(value: Any) -> bytes | CloudError | None:
+        try:
+            return None if value is None else feature_value(feature, value).SerializeToString()
+        except CloudError as error:
+            return error
+
+    cached = functools.lru_cache(maxsize=None, typed=True)(encode)
+    return [(cached if isinstance(v, Hashable) else encode)(v) for v in map(plain, column)]
+
+
+def _moments(column: pd.Series) -> pd.Series:
+    import pandas as pd
+
+    return pd.to_datetime(column, utc=True).astype("datetime64[ns, UTC]").astype("int64")
+
+
+def _need(table: pd.DataFrame, columns: Iterable[str]) -> None:
+    if missing := [column for column in columns if column not in table]:
+        raise invalid(f"The source has no column {missing[0]!r}; it has {list(table.columns)}.")
+
+
 @implements("FeaturestoreService.ImportFeatureValues")
 def import_values(call: Call, request: Any) -> Message:
-    """Ingest CSV files from storage."""
+    """Ingest CSV or Avro files from storage, or the stand-in for a BigQuery table."""
     import pandas as pd
 
     features = features_of(call, request.entity_type)
-    if request.WhichOneof("source") != "csv_source":
-        raise CloudError("UNIMPLEMENTED", "FeaturestoreService.ImportFeatureValues is implemented for csv_source only.")
-    table = read_tables(call.cloud, request.csv_source.gcs_source.uris)
+    kind = request.WhichOneof("source")
+    if kind == "bigquery_source":
+        table = bigquery_table(call.cloud, request.bigquery_source.input_uri)
+    elif kind:
+        table = read_tables(call.cloud, getattr(request, kind).gcs_source.uris)
+    else:
+        raise invalid("source is required.")
     entity_field = request.entity_id_field or "entity_id"
     wanted = {spec.id: spec.source_field or spec.id for spec in request.feature_specs}
-    for column in (
-        entity_field,
-        *wanted.values(),
-        *([request.feature_time_field] if request.feature_time_field else []),
-    ):
-        if column not in table:
-            raise invalid(f"The source has no column {column!r}; it has {list(table.columns)}.")
+    _need(table, filter(None, [entity_field, *wanted.values(), request.feature_time_field]))
     if unknown := [name for name in wanted if name not in features]:
         raise not_found(f"{request.entity_type}/features/{unknown[0]}")
     if request.feature_time_field:
-        times = (
-            pd.to_datetime(table[request.feature_time_field], utc=True).astype("datetime64[ns, UTC]").astype("int64")
-        )
+        times = _moments(table[request.feature_time_field])
     else:
         moment = request.feature_time.ToNanoseconds() if request.HasField("feature_time") else time.time_ns()
         times = pd.Series(moment, index=table.index)
+    columns = [_encoded(features[name], table[column]) for name, column in wanted.items()]
     rows: list[Row] = []
     entities, bad = set(), 0
-    for entity, when, record in zip(table[entity_field], times, table.to_dict("records"), strict=True):
-        values = {name: plain(record[column]) for name, column in wanted.items()}
-        try:
-            made = [
-                (
-                    request.entity_type,
-                    str(entity),
-                    name,
-                    int(when),
-                    feature_value(features[name], value).SerializeToString(),
-                )
-                for name, value in values.items()
-                if value is not None
-            ]
-        except CloudError:
+    for entity, when, *values in zip(table[entity_field].astype(str), times.tolist(), *columns, strict=True):
+        if any(isinstance(value, CloudError) for value in values):
             bad += 1
             continue
-        rows += made
         entities.add(entity)
+        rows += [
+            (request.entity_type, entity, name, when, value)
+            for name, value in zip(wanted, values, strict=True)
+            if value is not None
+        ]
     call.cloud.feature_values.write(rows)
     return finished(
         call,
@@ -212,43 +210,48 @@ def write_values(call: Call, request: Any) -> Message:
     return pb.WriteFeatureValuesResponse()
 
 
+def _as_of(call: Call, entity_type: str, entities: pd.Series, moments: pd.Series, feature: Any, oldest: int) -> Any:
+    """The value of one feature for each entity, as it was at its moment: the last one at or before it."""
+    import pandas as pd
+
+    known = call.cloud.feature_values.history(entity_type, feature.name.rsplit("/", 1)[1], oldest)
+    known = pd.DataFrame(known, columns=["entity", "moment", "value"]).astype({"entity": str, "moment": "int64"})
+    asked = pd.DataFrame({"entity": entities.astype(str), "moment": moments}).sort_values("moment")
+    found = pd.merge_asof(asked, known.sort_values("moment"), on="moment", by="entity")["value"]
+    decode = functools.cache(lambda data: python_value(pb.FeatureValue.FromString(data)))
+    values = pd.Series([decode(v) if isinstance(v, bytes) else None for v in found], asked.index, dtype=object)
+    kind = types().Feature.ValueType(feature.value_type).name
+    return values.reindex(entities.index).astype(COLUMN.get(kind, object))
+
+
 @implements("FeaturestoreService.BatchReadFeatureValues")
 def batch_read(call: Call, request: Any) -> Message:
     """A training table: for each row of the read instances, the values as they were at its timestamp."""
-    import pandas as pd
-
-    if request.WhichOneof("read_option") != "csv_read_instances" or not request.destination.HasField("csv_destination"):
-        raise CloudError(
-            "UNIMPLEMENTED", "FeaturestoreService.BatchReadFeatureValues is implemented for CSV in storage only."
-        )
-    table = read_tables(call.cloud, request.csv_read_instances.gcs_source.uris)
-    if "timestamp" not in table:
-        raise invalid(f"The read instances need a column 'timestamp'; they have {list(table.columns)}.")
-    moments = pd.to_datetime(table["timestamp"], utc=True).astype("datetime64[ns, UTC]").astype("int64")
+    target = request.destination.WhichOneof("destination")
+    if target not in ("csv_destination", "bigquery_destination"):
+        raise CloudError("UNIMPLEMENTED", f"FeaturestoreService.BatchReadFeatureValues to {target} is not implemented.")
+    if request.WhichOneof("read_option") == "bigquery_read_instances":
+        table = bigquery_table(call.cloud, request.bigquery_read_instances.input_uri)
+    else:
+        table = read_tables(call.cloud, request.csv_read_instances.gcs_source.uris)
+    passed = [field.field_name for field in request.pass_through_fields]
+    _need(table, ["timestamp", *(spec.entity_type_id for spec in request.entity_type_specs), *passed])
+    moments = _moments(table["timestamp"])
     oldest = request.start_time.ToNanoseconds() if request.HasField("start_time") else 0
-    kept = [
-        "timestamp",
-        *(spec.entity_type_id for spec in request.entity_type_specs),
-        *(field.field_name for field in request.pass_through_fields),
-    ]
-    if missing := [column for column in kept if column not in table]:
-        raise invalid(f"The read instances have no column {missing[0]!r}; they have {list(table.columns)}.")
-    out = table[kept].copy()
+    out = table[["timestamp"]].copy()
     for spec in request.entity_type_specs:
         entity_type = f"{request.featurestore}/entityTypes/{spec.entity_type_id}"
-        ids = _selected(features_of(call, entity_type), spec.feature_selector)
+        features = features_of(call, entity_type)
         titles = {s.feature_id: s.destination_field or s.feature_id for s in spec.settings}
-        columns: dict[str, list[Any]] = {name: [] for name in ids}
-        for entity, moment in zip(table[spec.entity_type_id], moments, strict=True):
-            found = call.cloud.feature_values.latest(entity_type, str(entity), before=int(moment), after=oldest)
-            for name in ids:
-                columns[name].append(
-                    python_value(pb.FeatureValue.FromString(found[name][1])) if name in found else None
-                )
-        for name, values in columns.items():
-            out[titles.get(name, name)] = values
-    target = request.destination.csv_destination.gcs_destination.output_uri_prefix.rstrip("/")
-    call.cloud.storage.write(f"{target}/000000000000.csv", out.to_csv(index=False).encode(), "text/csv")
+        entities = out[f"entity_type_{spec.entity_type_id}"] = table[spec.entity_type_id]
+        for name in _selected(features, spec.feature_selector):
+            out[titles.get(name, name)] = _as_of(call, entity_type, entities, moments, features[name], oldest)
+    out[passed] = table[passed]
+    if target == "bigquery_destination":
+        write_table(call.cloud, request.destination.bigquery_destination.output_uri, out)
+    else:
+        folder = request.destination.csv_destination.gcs_destination.output_uri_prefix.rstrip("/")
+        call.cloud.storage.write(f"{folder}/000000000000.csv", out.to_csv(index=False).encode(), "text/csv")
     return finished(call, pb.BatchReadFeatureValuesResponse())
 
 

@@ -17,21 +17,8 @@ from ..errors import invalid, not_found
 from ..query import parse_filter
 from ..store import Store
 
-generic(
-    "MetadataService",
-    "GetMetadataStore",
-    "ListMetadataStores",
-    "CreateMetadataSchema",
-    "GetMetadataSchema",
-    "ListMetadataSchemas",
-    "GetArtifact",
-    "GetExecution",
-    "GetContext",
-    "UpdateArtifact",
-    "UpdateExecution",
-    "UpdateContext",
-    "DeleteMetadataStore",
-)
+generic("MetadataService", "(Get|List|Delete)MetadataStores?|(Create|Get|List)MetadataSchemas?")
+generic("MetadataService", "(Get|Update)(Artifact|Execution|Context)")
 
 
 def ensure_store(store: Store, location: str) -> str:
@@ -229,31 +216,18 @@ def query_artifact(call: Call, request: Any) -> Message:
     return graph
 
 
-def _purge(call: Call, request: Any, cls: type[Message], kind: str, response: type[Message]) -> Message:
+@implements("MetadataService.PurgeArtifacts", "MetadataService.PurgeExecutions", "MetadataService.PurgeContexts")
+def purge(call: Call, request: Any) -> Message:
+    """Delete (with `force`) or count the artifacts, executions or contexts that a filter finds."""
+    kind = call.method.name.removeprefix("MetadataService.Purge")
     predicate = parse_filter(request.filter, _functions(call))
     with call.store:
-        names = [m.name for m in call.store.list(cls, f"{request.parent}/{kind}") if predicate(m)]
+        nodes = call.store.list(getattr(pb, kind.removesuffix("s")), f"{request.parent}/{kind.lower()}")
+        names = [node.name for node in nodes if predicate(node)]
         for name in names if request.force else ():
             call.store.delete(name)
+    response = getattr(pb, f"Purge{kind}Response")
     return finished(call, response(purge_count=len(names), purge_sample=names[:100]))
-
-
-@implements("MetadataService.PurgeArtifacts")
-def purge_artifacts(call: Call, request: Any) -> Message:
-    """Delete (with `force`) or count the artifacts that a filter finds."""
-    return _purge(call, request, pb.Artifact, "artifacts", pb.PurgeArtifactsResponse)
-
-
-@implements("MetadataService.PurgeExecutions")
-def purge_executions(call: Call, request: Any) -> Message:
-    """Delete (with `force`) or count the executions that a filter finds."""
-    return _purge(call, request, pb.Execution, "executions", pb.PurgeExecutionsResponse)
-
-
-@implements("MetadataService.PurgeContexts")
-def purge_contexts(call: Call, request: Any) -> Message:
-    """Delete (with `force`) or count the contexts that a filter finds."""
-    return _purge(call, request, pb.Context, "contexts", pb.PurgeContextsResponse)
 
 
 def get_or_create(store: Store, node: Any) -> Any:

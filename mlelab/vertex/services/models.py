@@ -12,11 +12,24 @@ from google.protobuf import empty_pb2
 from google.protobuf.message import Message
 
 from ..catalog import pb, types
-from ..core import Call, check_etag, check_id, check_parent, clean, finished, generic, implements, list_, merge, stamp
+from ..core import (
+    Call,
+    check_etag,
+    check_id,
+    check_parent,
+    clean,
+    finished,
+    generic,
+    implements,
+    list_,
+    merge,
+    stamp,
+    store_copy,
+)
 from ..errors import invalid, not_found, precondition
 from ..store import Store, new_id
 
-generic("ModelService", "ListModels", "GetModelEvaluation", "GetModelEvaluationSlice", "ListModelEvaluationSlices")
+generic("ModelService", "ListModels|(Get|List)ModelEvaluationSlices?|GetModelEvaluation")
 
 ALIAS = re.compile(r"[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]")
 SHARED = ("display_name", "description", "labels")  # fields of the model, not of one version
@@ -221,13 +234,8 @@ def list_model_evaluations(call: Call, request: Any) -> Message:
 @implements("ModelService.ImportModelEvaluation")
 def import_model_evaluation(call: Call, request: Any) -> Message:
     """Attach metrics that were computed elsewhere to one version."""
-    evaluation = pb.ModelEvaluation()
-    evaluation.CopyFrom(request.model_evaluation)
-    clean(evaluation)
-    evaluation.name = f"{_evaluations_of(call, request.parent)}/{new_id()}"
-    stamp(evaluation, "create_time")
-    call.store.insert(evaluation)
-    return evaluation
+    clean(request.model_evaluation)
+    return store_copy(call.store, request.model_evaluation, f"{_evaluations_of(call, request.parent)}/{new_id()}")
 
 
 @implements("ModelService.BatchImportModelEvaluationSlices")
@@ -237,12 +245,7 @@ def import_slices(call: Call, request: Any) -> Message:
     names = []
     with call.store:
         for item in request.model_evaluation_slices:
-            part = pb.ModelEvaluationSlice()
-            part.CopyFrom(item)
-            part.name = f"{request.parent}/slices/{new_id()}"
-            stamp(part, "create_time")
-            call.store.insert(part)
-            names.append(part.name)
+            names.append(store_copy(call.store, item, f"{request.parent}/slices/{new_id()}").name)
     return pb.BatchImportModelEvaluationSlicesResponse(imported_model_evaluation_slices=names)
 
 

@@ -10,7 +10,7 @@ from google.protobuf import struct_pb2
 from google.protobuf.message import Message
 
 from ..catalog import pb, types
-from ..core import Call, check_parent, delete, generic, implements, new_resource, now, page_of
+from ..core import Call, check_parent, generic, implements, new_resource, now, page_of
 from ..drift import distance, is_categorical
 from ..errors import CloudError, invalid, precondition
 from ..store import new_id
@@ -23,16 +23,8 @@ if TYPE_CHECKING:
 
     from ..server import Cloud
 
-generic(
-    "ModelMonitoringService",
-    "CreateModelMonitor",
-    "GetModelMonitor",
-    "ListModelMonitors",
-    "UpdateModelMonitor",
-    "DeleteModelMonitor",
-    "GetModelMonitoringJob",
-    "ListModelMonitoringJobs",
-)
+generic("ModelMonitoringService", "(Create|Get|List|Update|Delete)ModelMonitors?")
+generic("ModelMonitoringService", "(Get|List|Delete)ModelMonitoringJobs?")
 
 NUMERIC, CATEGORICAL, THRESHOLD = "jensen_shannon_divergence", "l_infinity", 0.3
 OBJECTIVES = {"feature_drift_spec": "raw-feature-drift", "prediction_output_drift_spec": "prediction-output-drift"}
@@ -216,12 +208,6 @@ def create_job(call: Call, request: Any) -> Message:
     thread.start()
     thread.join(2.0)
     return call.store.get(pb.ModelMonitoringJob, job.name)
-
-
-@implements("ModelMonitoringService.DeleteModelMonitoringJob")
-def delete_job(call: Call, request: Any) -> Message:
-    """Delete a monitoring job; its statistics stay with the monitor."""
-    return delete(call, request)
 
 
 def _inside(interval: Any, moment: Any) -> bool:

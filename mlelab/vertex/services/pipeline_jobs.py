@@ -6,14 +6,14 @@ import hashlib
 import threading
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf import empty_pb2, json_format, struct_pb2
+from google.protobuf import json_format, struct_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2
 
 from ..catalog import pb, types
-from ..core import Call, delete, generic, implements, new_resource, now, project_number, stamp
-from ..errors import CloudError, invalid, precondition
-from ..jobs import fail_interrupted
+from ..core import Call, implements, new_resource, now, project_number, stamp
+from ..errors import CloudError, invalid
+from ..jobs import job_kind
 from ..pipelines import Outputs, Run, Task, root_parameters
 from ..store import Store, new_id
 from .metadata import add_event, add_members, ensure_store, get_or_create, set_parent
@@ -21,15 +21,10 @@ from .metadata import add_event, add_members, ensure_store, get_or_create, set_p
 if TYPE_CHECKING:
     from ..server import Cloud
 
-generic("PipelineService", "ListPipelineJobs")
+job_kind("PipelineService", "PipelineJob")
 
 
-def resume(cloud: Cloud) -> None:
-    """After a restart."""
-    fail_interrupted(cloud, pb.PipelineJob, "projects/*/locations/*/pipelineJobs/*", "PIPELINE_STATE_")
-
-
-def submit(cloud: Cloud, job: Any) -> None:
+def submit(cloud: Cloud, job: Any) -> Message:
     """Check, store and start a pipeline job that has a name. INVALID_ARGUMENT for one that cannot run."""
     if job.template_uri and not job.pipeline_spec.fields:
         raise CloudError(
@@ -47,7 +42,6 @@ def submit(cloud: Cloud, job: Any) -> None:
     given = {name: json_format.MessageToDict(value) for name, value in job.runtime_config.parameter_values.items()}
     parameters = root_parameters(spec, given)
     lineage = _Lineage(cloud.store, job, spec, parameters)
-    job.state = types().PipelineState.PIPELINE_STATE_PENDING
     if not job.display_name:
         job.display_name = spec.get("pipelineInfo", {}).get("name", job.name.rsplit("/", 1)[1])
     job.service_account = (
@@ -55,7 +49,6 @@ def submit(cloud: Cloud, job: Any) -> None:
     )
     job.job_detail.pipeline_context.CopyFrom(lineage.pipeline)
     job.job_detail.pipeline_run_context.CopyFrom(lineage.run)
-    cloud.store.insert(job)
     fail_fast = types().PipelineFailurePolicy(job.runtime_config.failure_policy).name.endswith("FAIL_FAST")
     location = job.name.split("/pipelineJobs/")[0]
 
@@ -85,7 +78,7 @@ def submit(cloud: Cloud, job: Any) -> None:
             lineage.finish("FAILED")
             raise
 
-    cloud.jobs.start(pb.PipelineJob, job.name, work, "PIPELINE_STATE_")
+    return cloud.jobs.submit(job, work)
 
 
 class _Lineage:
@@ -95,7 +88,7 @@ class _Lineage:
         self._store, self._job = store, job.name
         self._root = ensure_store(store, job.name.split("/pipelineJobs/")[0])
         self._lock = threading.Lock()
-        self._ids: dict[int, tuple[int, str]] = {}
+        self._ids: dict[Task, tuple[int, str]] = {}
         name, run_id = spec.get("pipelineInfo", {}).get("name", "pipeline"), job.name.rsplit("/", 1)[1]
         self.pipeline = get_or_create(store, self._context(name, "system.Pipeline"))
         self.run = get_or_create(store, self._context(run_id, "system.PipelineRun"))
@@ -150,7 +143,7 @@ class _Lineage:
     def observe(self, task: Task) -> None:
         """A task has started (no result yet) or ended."""
         with self._lock, self._store:
-            number, execution_name = self._ids.setdefault(id(task), (len(self._ids) + 1, ""))
+            number, execution_name = self._ids.setdefault(task, (len(self._ids) + 1, ""))
             if not execution_name:
                 execution = self._new_execution(
                     new_id(),
@@ -161,7 +154,7 @@ class _Lineage:
                 execution.create_time.CopyFrom(now())
                 self._store.insert(execution)
                 add_members(self._store, self.run.name, executions=[execution.name])
-                self._ids[id(task)] = (number, execution.name)
+                self._ids[task] = (number, execution.name)
                 self._events(execution.name, task.inputs, types().Event.Type.INPUT)
             else:
                 execution = self._store.get(pb.Execution, execution_name)
@@ -214,8 +207,7 @@ def create_pipeline_job(call: Call, request: Any) -> Message:
     job = new_resource(call, request)
     if call.store.exists(job.name):
         raise CloudError("ALREADY_EXISTS", f"{job.name} already exists.")
-    submit(call.cloud, job)
-    return call.store.get(pb.PipelineJob, job.name)
+    return submit(call.cloud, job)
 
 
 @implements("PipelineService.GetPipelineJob")
@@ -225,19 +217,3 @@ def get_pipeline_job(call: Call, request: Any) -> Message:
     if context := call.store.find(pb.Context, job.job_detail.pipeline_run_context.name):
         job.job_detail.pipeline_run_context.CopyFrom(context)
     return job
-
-
-@implements("PipelineService.CancelPipelineJob")
-def cancel_pipeline_job(call: Call, request: Any) -> Message:
-    """Ask a pipeline job to stop."""
-    call.store.get(pb.PipelineJob, request.name)
-    call.cloud.jobs.cancel(request.name)
-    return empty_pb2.Empty()
-
-
-@implements("PipelineService.DeletePipelineJob")
-def delete_pipeline_job(call: Call, request: Any) -> Message:
-    """Delete a pipeline job that has ended."""
-    if call.cloud.jobs.running(request.name):
-        raise precondition(f"{request.name} is running: cancel it and wait for its end before deleting it.")
-    return delete(call, request)

@@ -9,7 +9,7 @@ from google.protobuf import empty_pb2
 from google.protobuf.message import Message
 
 from ..catalog import pb, types
-from ..core import Call, delete, generic, implements, merge, new_resource, stamp
+from ..core import Call, generic, implements, merge, new_resource, stamp
 from ..errors import CloudError, invalid
 from ..scheduler import Cron, Scheduler
 from . import pipeline_jobs
@@ -17,7 +17,7 @@ from . import pipeline_jobs
 if TYPE_CHECKING:
     from ..server import Cloud
 
-generic("ScheduleService", "GetSchedule", "ListSchedules")
+generic("ScheduleService", "(Get|List|Delete)Schedules?")
 
 
 def _state(name: str) -> int:
@@ -130,8 +130,3 @@ def update_schedule(call: Call, request: Any) -> Message:
         stamp(schedule, "update_time")
     return schedule
 
-
-@implements("ScheduleService.DeleteSchedule")
-def delete_schedule(call: Call, request: Any) -> Message:
-    """Delete a schedule; runs under way go on."""
-    return delete(call, request)

@@ -7,32 +7,12 @@ from typing import Any
 from google.protobuf.message import Message
 
 from ..catalog import pb, types
-from ..core import Call, check_parent, create, finished, generic, implements, new_resource, page_of, stamp
+from ..core import Call, check_parent, create, finished, generic, implements, new_resource, page_of, store_copy
 from ..errors import invalid, not_found
 from ..query import parse_filter
 from ..store import new_id
 
-generic(
-    "TensorboardService",
-    "GetTensorboard",
-    "ListTensorboards",
-    "UpdateTensorboard",
-    "DeleteTensorboard",
-    "CreateTensorboardExperiment",
-    "GetTensorboardExperiment",
-    "ListTensorboardExperiments",
-    "UpdateTensorboardExperiment",
-    "DeleteTensorboardExperiment",
-    "CreateTensorboardRun",
-    "GetTensorboardRun",
-    "ListTensorboardRuns",
-    "UpdateTensorboardRun",
-    "DeleteTensorboardRun",
-    "GetTensorboardTimeSeries",
-    "ListTensorboardTimeSeries",
-    "UpdateTensorboardTimeSeries",
-    "DeleteTensorboardTimeSeries",
-)
+generic("TensorboardService", r"(Create|Get|List|Update|Delete)\w+")
 
 
 @implements("TensorboardService.CreateTensorboard")
@@ -56,12 +36,8 @@ def batch_create_runs(call: Call, request: Any) -> Message:
     made = []
     with call.store:
         for one in request.requests:
-            run = pb.TensorboardRun()
-            run.CopyFrom(one.tensorboard_run)
-            run.name = f"{request.parent}/runs/{one.tensorboard_run_id or new_id()}"
-            stamp(run, "create_time", "update_time")
-            call.store.insert(run)
-            made.append(run)
+            name = f"{request.parent}/runs/{one.tensorboard_run_id or new_id()}"
+            made.append(store_copy(call.store, one.tensorboard_run, name))
     return pb.BatchCreateTensorboardRunsResponse(tensorboard_runs=made)
 
 
@@ -86,12 +62,7 @@ def batch_create_series(call: Call, request: Any) -> Message:
         for one in request.requests:
             check_parent(call, one.parent)
             _check_name(call, one.parent, one.tensorboard_time_series.display_name)
-            series = pb.TensorboardTimeSeries()
-            series.CopyFrom(one.tensorboard_time_series)
-            series.name = f"{one.parent}/timeSeries/{new_id()}"
-            stamp(series, "create_time", "update_time")
-            call.store.insert(series)
-            made.append(series)
+            made.append(store_copy(call.store, one.tensorboard_time_series, f"{one.parent}/timeSeries/{new_id()}"))
     return pb.BatchCreateTensorboardTimeSeriesResponse(tensorboard_time_series=made)
 
 

@@ -6,13 +6,13 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf import empty_pb2, json_format
+from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from ..catalog import pb, types
-from ..core import Call, delete, generic, implements, new_resource, stamp
+from ..catalog import pb
+from ..core import Call, implements, new_resource, stamp
 from ..errors import CloudError, invalid, precondition
-from ..jobs import ENDED, Cancelled, check_pools, fail_interrupted
+from ..jobs import Cancelled, check_pools, job_kind, state_of
 from ..optimize import check_study
 from ..store import new_id
 from ..tables import read_tables
@@ -23,12 +23,7 @@ from .models import add_version
 if TYPE_CHECKING:
     from ..server import Cloud
 
-generic("PipelineService", "GetTrainingPipeline", "ListTrainingPipelines")
-
-
-def resume(cloud: Cloud) -> None:
-    """After a restart."""
-    fail_interrupted(cloud, pb.TrainingPipeline, "projects/*/locations/*/trainingPipelines/*", "PIPELINE_STATE_")
+job_kind("PipelineService", "TrainingPipeline")
 
 
 def _child(pipeline: Any) -> Any:
@@ -128,10 +123,9 @@ def _run(cloud: Cloud, pipeline: Any, child: Any, cancel: threading.Event) -> No
         if cancel.wait(0.05):
             cloud.jobs.cancel(child.name)
     done = cloud.store.get(type(child), child.name)
-    state = types().JobState(done.state).name.removeprefix("JOB_STATE_")
-    if state == "CANCELLED":
+    if state_of(done) == "CANCELLED":
         raise Cancelled
-    if state not in ENDED or state == "FAILED":
+    if state_of(done) != "SUCCEEDED":
         raise precondition(f"Training failed with: {done.error.message}")
     if pipeline.HasField("model_to_upload") and pipeline.model_to_upload.display_name:
         _upload(cloud, pipeline, spec.base_output_directory.output_uri_prefix)
@@ -161,26 +155,4 @@ def create_training_pipeline(call: Call, request: Any) -> Message:
     """Start a training pipeline."""
     pipeline = new_resource(call, request)
     child = _child(pipeline)
-    pipeline.state = types().PipelineState.PIPELINE_STATE_PENDING
-    call.store.insert(pipeline)
-    cloud = call.cloud
-    cloud.jobs.start(
-        pb.TrainingPipeline, pipeline.name, lambda cancel: _run(cloud, pipeline, child, cancel), "PIPELINE_STATE_"
-    )
-    return call.store.get(pb.TrainingPipeline, pipeline.name)
-
-
-@implements("PipelineService.CancelTrainingPipeline")
-def cancel_training_pipeline(call: Call, request: Any) -> Message:
-    """Ask a training pipeline to stop."""
-    call.store.get(pb.TrainingPipeline, request.name)
-    call.cloud.jobs.cancel(request.name)
-    return empty_pb2.Empty()
-
-
-@implements("PipelineService.DeleteTrainingPipeline")
-def delete_training_pipeline(call: Call, request: Any) -> Message:
-    """Delete a training pipeline that has ended."""
-    if call.cloud.jobs.running(request.name):
-        raise precondition(f"{request.name} is running: cancel it and wait for its end before deleting it.")
-    return delete(call, request)
+    return call.cloud.jobs.submit(pipeline, lambda cancel: _run(call.cloud, pipeline, child, cancel))

@@ -8,28 +8,19 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf import empty_pb2
 from google.protobuf.message import Message
 
 from ..catalog import pb, types
-from ..core import Call, delete, generic, implements, new_resource, now
+from ..core import Call, implements, new_resource, now
 from ..errors import CloudError, invalid, precondition
-from ..jobs import Cancelled, check_pools, fail_interrupted, run_pools
-from ..optimize import check_study, should_stop, suggest
-from .custom_jobs import refuse_running
+from ..jobs import Cancelled, check_pools, job_kind, run_pools
+from ..optimize import check_study, set_values, should_stop, suggest
 from .vizier import seed_of
 
 if TYPE_CHECKING:
     from ..server import Cloud
 
-generic("JobService", "GetHyperparameterTuningJob", "ListHyperparameterTuningJobs")
-
-
-def resume(cloud: Cloud) -> None:
-    """After a restart."""
-    fail_interrupted(
-        cloud, pb.HyperparameterTuningJob, "projects/*/locations/*/hyperparameterTuningJobs/*", "JOB_STATE_"
-    )
+job_kind("JobService", "HyperparameterTuningJob")
 
 
 def read_metrics(path: Path, wanted: set[str]) -> list[Any]:
@@ -86,12 +77,7 @@ class _Tuning:
                 return None  # the grid is used up
             trial = pb.Trial(id=str(len(trials) + 1), state=types().Trial.State.ACTIVE)
             trial.start_time.CopyFrom(now())
-            for key, value in point.items():
-                parameter = trial.parameters.add(parameter_id=key)
-                if isinstance(value, str):
-                    parameter.value.string_value = value
-                else:
-                    parameter.value.number_value = value
+            set_values(trial, point)
             self._save(trial)
             return trial
 
@@ -180,29 +166,9 @@ def create_tuning_job(call: Call, request: Any) -> Message:
             "max_trial_count must lie between 1 and 1000, parallel_trial_count between 1 and max_trial_count."
         )
     job = new_resource(call, request)
-    submit(call.cloud, job)
-    return call.store.get(pb.HyperparameterTuningJob, job.name)
+    return submit(call.cloud, job)
 
 
-def submit(cloud: Cloud, job: Any) -> None:
+def submit(cloud: Cloud, job: Any) -> Message:
     """Store a tuning job and start it."""
-    job.state = types().JobState.JOB_STATE_PENDING
-    cloud.store.insert(job)
-    cloud.jobs.start(
-        pb.HyperparameterTuningJob, job.name, lambda cancel: _Tuning(cloud, job, cancel).run(), "JOB_STATE_"
-    )
-
-
-@implements("JobService.CancelHyperparameterTuningJob")
-def cancel_tuning_job(call: Call, request: Any) -> Message:
-    """Ask a tuning job to stop, its running trials included."""
-    call.store.get(pb.HyperparameterTuningJob, request.name)
-    call.cloud.jobs.cancel(request.name)
-    return empty_pb2.Empty()
-
-
-@implements("JobService.DeleteHyperparameterTuningJob")
-def delete_tuning_job(call: Call, request: Any) -> Message:
-    """Delete a tuning job that has ended."""
-    refuse_running(call.store.get(pb.HyperparameterTuningJob, request.name))
-    return delete(call, request)
+    return cloud.jobs.submit(job, lambda cancel: _Tuning(cloud, job, cancel).run())

@@ -10,10 +10,10 @@ from google.protobuf.message import Message
 from ..catalog import pb, types
 from ..core import Call, check_parent, finished, generic, implements, list_, new_resource, now
 from ..errors import invalid, not_found, precondition
-from ..optimize import check_study, optimal, should_stop, suggest
+from ..optimize import check_study, optimal, set_values, should_stop, suggest
 from ..store import Store
 
-generic("VizierService", "GetStudy", "ListStudies", "DeleteStudy", "GetTrial", "DeleteTrial")
+generic("VizierService", "(Get|List|Delete)Stud(y|ies)|(Get|Delete)Trial")
 
 
 def _state(name: str) -> int:
@@ -29,12 +29,7 @@ def new_trial(store: Store, study: str, point: dict[str, Any], client_id: str = 
     """Store an active trial at `point`."""
     number = str(max([int(t.id) for t in trials_of(store, study)], default=0) + 1)
     trial = pb.Trial(name=f"{study}/trials/{number}", id=number, state=_state("ACTIVE"), client_id=client_id)
-    for key, value in point.items():
-        parameter = trial.parameters.add(parameter_id=key)
-        if isinstance(value, str):
-            parameter.value.string_value = value
-        else:
-            parameter.value.number_value = value
+    set_values(trial, point)
     trial.start_time.CopyFrom(now())
     store.insert(trial)
     return trial

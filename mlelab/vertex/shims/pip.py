@@ -15,24 +15,10 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-WITH_VALUE = {
-    "-r",
-    "--requirement",
-    "-i",
-    "--index-url",
-    "--extra-index-url",
-    "--trusted-host",
-    "-t",
-    "--target",
-    "-f",
-    "--find-links",
-    "-c",
-    "--constraint",
-    "--timeout",
-    "--retries",
-    "--python-version",
-    "--platform",
-}
+WITH_VALUE = (
+    "-r", "--requirement", "-i", "--index-url", "--extra-index-url", "--trusted-host", "-t", "--target", "-f",
+    "--find-links", "-c", "--constraint", "--timeout", "--retries", "--python-version", "--platform"
+)  # fmt: skip
 
 
 def unpack(path: Path, site: Path) -> None:

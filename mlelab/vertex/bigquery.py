@@ -1,0 +1,206 @@
+"""As much of BigQuery as the Vertex AI library calls by itself: datasets, loads of Parquet, and reading tables back.
+
+A table `project.dataset.table` is the object `gs://PROJECT-bigquery/DATASET/TABLE.parquet`, which a learner may also
+put there. There is no SQL.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import secrets
+import urllib.parse
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.message import Message
+
+from .core import Call, implements
+from .errors import CloudError, invalid, not_found, precondition
+from .storage import MAX_UPLOAD, multipart
+from .tables import bigquery_stem, bigquery_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .server import Cloud
+
+BATCH = 10_000  # rows in one message of a read
+TYPES = {"int": "INTEGER", "uint": "INTEGER", "float": "FLOAT", "double": "FLOAT", "bool": "BOOLEAN", "binary": "BYTES",
+         "date": "DATE", "time": "TIMESTAMP"}  # by the beginning of Arrow's name
+
+
+def write_table(cloud: Cloud, uri: str, frame: pd.DataFrame) -> None:
+    """Create or replace the table `bq://project.dataset.table`."""
+    stem = bigquery_stem(uri)
+    cloud.storage.ensure_bucket(stem[5:].split("/")[0])
+    cloud.storage.write(f"{stem}.parquet", frame.to_parquet(index=False))
+
+
+class BigQuery:
+    """The REST interface of one server."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._uploads: dict[str, tuple[dict[str, Any], bytearray]] = {}
+
+    def handle(self, http: Any, url: urllib.parse.SplitResult) -> None:
+        """Answer one request; `http` is the front end's handler."""
+        query = dict(urllib.parse.parse_qsl(url.query))
+        body = http.body(MAX_UPLOAD)
+        try:
+            self._route(http, url, query, body)
+        except (ValueError, KeyError, TypeError) as error:
+            raise invalid(f"The request is not one of BigQuery's: {error!r}") from None
+
+    def _route(self, http: Any, url: urllib.parse.SplitResult, query: dict[str, str], body: bytes) -> None:
+        match = re.fullmatch(
+            r"(?:/resumable)?(/upload)?/bigquery/v2/projects/([\w:.-]+)/(datasets|jobs)(?:/([\w:-]+))?(?:/tables(/[\w-]+)?)?",
+            url.path,
+        )
+        name = f"{http.command} {url.path[:200]}"
+        if not match:
+            raise CloudError("UNIMPLEMENTED", f"BigQuery {name} is not implemented by this local stand-in.")
+        upload, project, kind, key, table = match.groups()
+        if upload:
+            self._upload(http, project, query, body)
+            return
+        if kind == "jobs" and http.command == "GET" and key:
+            answer = self._job(project, key, {})
+        elif kind == "datasets" and (http.command, key) == ("POST", None):
+            answer = self._create(project, json.loads(body))
+        elif kind == "datasets" and key and http.command in ("GET", "DELETE"):
+            answer = self._entry(http.command, project, key, (table or "")[1:], query)
+        else:
+            raise CloudError("UNIMPLEMENTED", f"BigQuery {name} is not implemented by this local stand-in.")
+        http.send(200, json.dumps(answer).encode())
+
+    def _create(self, project: str, wanted: dict[str, Any]) -> dict[str, Any]:
+        bucket, dataset = f"{project}-bigquery", wanted["datasetReference"]["datasetId"]
+        self._cloud.storage.ensure_bucket(bucket)
+        if self._cloud.storage.names(f"gs://{bucket}/{dataset}"):
+            raise CloudError("ALREADY_EXISTS", f"Already Exists: Dataset {project}:{dataset}")
+        self._cloud.storage.write(f"gs://{bucket}/{dataset}/", b"")
+        return wanted | {"kind": "bigquery#dataset", "id": f"{project}:{dataset}"}
+
+    def _entry(self, verb: str, project: str, dataset: str, table: str, query: dict[str, str]) -> dict[str, Any]:
+        folder = f"gs://{project}-bigquery/{dataset}"
+        names = self._cloud.storage.names(folder)
+        if verb == "DELETE":
+            files = [n for n in names if not table or n == f"{dataset}/{table}.parquet"]
+            if not files:
+                raise not_found(f"Not found: {project}:{dataset}{table and '.'}{table}")
+            if not table and len(files) > 1 and query.get("deleteContents") != "true":
+                raise precondition(f"Dataset {project}:{dataset} is still in use")
+            for file in files:
+                self._cloud.storage.delete(f"gs://{project}-bigquery/{file}")
+            return {}
+        if not table:
+            if not names:
+                raise not_found(f"Dataset {project}:{dataset}")
+            return {"kind": "bigquery#dataset", "datasetReference": {"projectId": project, "datasetId": dataset}}
+        schema = _arrow(self._cloud, f"bq://{project}.{dataset}.{table}").schema
+        return {
+            "kind": "bigquery#table",
+            "tableReference": {"projectId": project, "datasetId": dataset, "tableId": table},
+            "schema": {"fields": [_field(field) for field in schema]},
+        }
+
+    def _upload(self, http: Any, project: str, query: dict[str, str], body: bytes) -> None:
+        """A load job with its data: in one request, or in the parts of a resumable upload."""
+        if query.get("uploadType") == "multipart":
+            head, data, _ = multipart(http.headers.get("Content-Type", ""), body)
+            answer = self._load(project, json.loads(head), data)
+        elif "upload_id" not in query:
+            key = secrets.token_urlsafe(24)
+            self._uploads[key] = json.loads(body), bytearray()
+            here = f"https://{http.headers['Host']}/upload/bigquery/v2/projects/{project}/jobs"
+            http.send(200, b"", headers={"Location": f"{here}?uploadType=resumable&upload_id={key}"})
+            return
+        else:
+            if query["upload_id"] not in self._uploads:
+                raise not_found("The upload")
+            job, data = self._uploads[query["upload_id"]]
+            data += body
+            if http.headers.get("Content-Range", "/0").endswith("/*"):
+                http.send(308, headers={"Range": f"bytes=0-{len(data) - 1}"})
+                return
+            del self._uploads[query["upload_id"]]
+            answer = self._load(project, job, bytes(data))
+        http.send(200, json.dumps(answer).encode())
+
+    def _load(self, project: str, job: dict[str, Any], data: bytes) -> dict[str, Any]:
+        import pandas as pd
+
+        load = job["configuration"]["load"]
+        if load.get("sourceFormat") != "PARQUET":
+            raise CloudError("UNIMPLEMENTED", "BigQuery loads of anything but Parquet are not implemented.")
+        frame = pd.read_parquet(io.BytesIO(data))
+        uri = "bq://{projectId}.{datasetId}.{tableId}".format(**load["destinationTable"])
+        if load.get("writeDisposition", "WRITE_APPEND") == "WRITE_APPEND":
+            try:
+                frame = pd.concat([bigquery_table(self._cloud, uri), frame], ignore_index=True)
+            except CloudError as error:
+                if error.code != "NOT_FOUND":
+                    raise
+        write_table(self._cloud, uri, frame)
+        return self._job(project, job["jobReference"]["jobId"], job["configuration"])
+
+    @staticmethod
+    def _job(project: str, key: str, configuration: dict[str, Any]) -> dict[str, Any]:
+        """A job is done when it is answered."""
+        return {
+            "kind": "bigquery#job",
+            "jobReference": {"projectId": project, "jobId": key},
+            "configuration": configuration or {"load": {}},
+            "status": {"state": "DONE"},
+        }
+
+
+def _arrow(cloud: Cloud, uri: str) -> Any:
+    import pyarrow as pa
+
+    return pa.Table.from_pandas(bigquery_table(cloud, uri), preserve_index=False).replace_schema_metadata()
+
+
+def _field(field: Any) -> dict[str, str]:
+    """A column of a table as the schema of BigQuery has it."""
+    repeated = hasattr(field.type, "value_type")
+    kind = str(field.type.value_type if repeated else field.type)
+    found = next((name for start, name in TYPES.items() if kind.startswith(start)), "STRING")
+    return {"name": field.name, "type": found, "mode": "REPEATED" if repeated else "NULLABLE"}
+
+
+@implements("BigQueryRead.CreateReadSession")
+def create_read_session(call: Call, request: Any) -> Message:
+    """One stream with the whole table, in Arrow's format."""
+    from google.cloud.bigquery_storage_v1 import types
+
+    if request.read_session.data_format != types.DataFormat.ARROW:
+        raise invalid("read_session.data_format: this local stand-in reads tables as ARROW only.")
+    session = type(request.read_session)()
+    session.CopyFrom(request.read_session)
+    session.name = f"{request.parent}/locations/us/sessions/{secrets.token_hex(8)}"
+    session.arrow_schema.serialized_schema = _arrow(call.cloud, _uri(session.table)).schema.serialize().to_pybytes()
+    session.streams.add(name=f"{session.name}/streams/{session.table}")
+    return session
+
+
+def _uri(name: str) -> str:
+    parts = name.split("/")
+    return f"bq://{parts[1]}.{parts[3]}.{parts[5]}"
+
+
+@implements("BigQueryRead.ReadRows")
+def read_rows(call: Call, request: Any) -> Iterator[Message]:
+    """The rows of a stream from `offset` on."""
+    from google.cloud.bigquery_storage_v1 import types
+
+    table = _arrow(call.cloud, _uri(request.read_stream.partition("/streams/")[2]))
+    for batch in table.slice(request.offset).to_batches(BATCH):
+        yield types.ReadRowsResponse.pb()(
+            arrow_schema={"serialized_schema": table.schema.serialize().to_pybytes()},
+            arrow_record_batch={"serialized_record_batch": batch.serialize().to_pybytes(), "row_count": len(batch)},
+            row_count=len(batch),
+        )
