@@ -24,6 +24,7 @@ WORKER = Path(worker.__file__)
 QUIET = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "2",
          "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0",
          "KERAS_BACKEND": "tensorflow", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+DIED = 128 + 9  # how the guard reports SIGKILL
 
 
 class Failed(Exception):
@@ -45,7 +46,7 @@ def run(arguments, workers=2, ps=0, deadline=120, kill=None):
 
     workers: processes that compute gradients. With `ps` parameter servers there is a chief on top, which computes none.
     deadline: seconds until all must be done.
-    kill: (replica, step): kill that replica once it has printed that step, as a machine that is taken away.
+    kill: (replica, step): that replica dies after that step, as a machine that is taken away.
     Raises Failed if a replica fails or time runs out; whatever happens, no process stays behind.
     """
     roles = [("chief", 0)] + [("worker", i) for i in range(workers if ps else workers - 1)] + [
@@ -59,10 +60,12 @@ def run(arguments, workers=2, ps=0, deadline=120, kill=None):
         logs = [folder / f"{name}.txt" for name in names]
         processes = []
         try:
-            for (kind, index), name, log in zip(roles, names, logs):
+            for number, ((kind, index), name, log) in enumerate(zip(roles, names, logs)):
                 config = {"cluster": hosts, "task": {"type": kind, "index": index}}
-                command = [sys.executable, GUARD, deadline, 0, sys.executable, "-u", WORKER, *arguments,
+                command = [sys.executable, GUARD, deadline + 10, 0, sys.executable, "-u", WORKER, *arguments,
                            "--result", folder / f"{name}.json"]
+                if kill and kill[0] == number:
+                    command += ["--die-at", kill[1]]
                 with open(log, "wb") as out:
                     processes.append(subprocess.Popen(
                         list(map(str, command)), stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT,
@@ -80,23 +83,19 @@ def run(arguments, workers=2, ps=0, deadline=120, kill=None):
 def _wait(processes, names, logs, deadline, kill):
     """Return when all are done; raise Failed when one fails."""
     end = time.monotonic() + deadline
-    killed = None
     while True:
         codes = [process.poll() for process in processes]
+        if kill and codes[kill[0]] == DIED:
+            raise Failed(f"{names[kill[0]]} was killed after step {kill[1]}, so the others could not go on.")
         for name, code, log in zip(names, codes, logs):
-            if name == killed and code is not None:
-                raise Failed(f"{name} was killed after step {kill[1]}, so the others could not go on.")
             if code:
                 lines = _text(log).strip().splitlines() or ["no word"]
                 raise Failed(f"{name} ended with status {code}; its last line: {lines[-1]}")
-        if not any(code is None for code in codes):
+        if None not in codes:
             return
         if time.monotonic() > end:
             late = ", ".join(name for name, code in zip(names, codes) if code is None)
             raise Failed(f"Not done after {deadline} seconds: {late}.")
-        if kill and not killed and f"step {kill[1]}\n" in _text(logs[kill[0]]):
-            killed = names[kill[0]]
-            processes[kill[0]].stdin.close()
         time.sleep(0.02)
 
 

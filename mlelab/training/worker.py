@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import socket
 import time
 import zipfile
@@ -39,6 +40,7 @@ def arguments(argv=None):
     parser.add_argument("--checkpoint", type=Path, help="folder; resume from its newest, and write there")
     parser.add_argument("--every", type=int, default=10, help="steps between checkpoints")
     parser.add_argument("--stop-at", type=int, help="write a checkpoint after this step, and leave")
+    parser.add_argument("--die-at", type=int, help="end this process without a word after this step")
     parser.add_argument("--result", help="JSON file to write; {task} in its name becomes chief-0, worker-1 ...")
     return parser.parse_args(argv)
 
@@ -235,6 +237,8 @@ def main(argv=None):
             losses = training.settle(losses)
             started = time.perf_counter()  # the first step traces and compiles: it is not what a step costs
         print(f"step {step}", flush=True)
+        if step == args.die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
         if args.checkpoint and writes and (step % args.every == 0 or step == last):
             losses = training.settle(losses)
             save(args.checkpoint, step, training.state() | batches.state() | {"losses": np.array(losses)})
