@@ -1,7 +1,7 @@
 """Two processes train, again and again: `python tests/training/soak.py --runs 30`. Opt-in; it takes minutes.
 
-Every third run loses a worker in the middle and resumes. Each must end in time and leave no process behind, and all must
-end with the same parameters, to the last bit.
+Every third run loses a worker in the middle and resumes. Each must end in time and leave no process behind, and all
+must end with the same parameters, to the last bit.
 """
 
 import argparse
