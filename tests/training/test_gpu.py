@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from mlelab.training import gpu, measured
+from mlelab.training import gpu, measured, timing
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,12 @@ def test_seconds_leaves_out_the_first_call_and_waits_for_the_device():
     device, calls = Device(), []
     gpu.seconds(device, lambda: calls.append(1), repeats=3, calls=2)
     assert (len(calls), device.waits) == (1 + 3 * 2, 1 + 3)
+
+
+def test_not_waiting_looks_faster_than_the_device_is_and_the_first_call_slower():
+    found = timing.measure(repeats=3)
+    assert list(found) == ["first call", "not waiting", "with transfers", "right"]
+    assert found["not waiting"] < found["right"] < found["first call"]
 
 
 def test_the_page_plots_a_table_as_soon_as_there_is_one(folder, capsys, monkeypatch):
