@@ -24,8 +24,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 LONE = ROOT / "_build" / "lone"
+JAX = ROOT / "_build" / "jax"
 BIN = "Scripts" if os.name == "nt" else "bin"
 PYTHONS = ((3, 11), (3, 12), (3, 13))
+# Extras in pyproject.toml that are not part of .venv and requirements.txt.
+ASIDE = ("jax", "torch")
 # Quiet TensorFlow, no GPU surprises, and threads that do not fight over two cores.
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1",
          "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
@@ -106,13 +109,15 @@ def test(arguments):
     need_environment()
     say("Building the package and installing it into an empty environment...")
     need_lone_environment()
+    need_jax_environment()
     offline = [tool("python"), ROOT / "tools" / "offline.py", tool("python")]
     steps = [
         ("lint", offline + ["-m", "ruff", "check", ROOT]),
         ("labs are what their sources make", offline + [ROOT / "tools" / "make_labs.py", "--check"]),
         ("tests", offline + ["-m", "pytest", "-q", "-n", "2", "--dist", "loadscope", ROOT / "tests", "--ignore",
-                             ROOT / "tests" / "vertex"]),
-        # In a process of its own: the browser tests leave an event loop running.
+                             ROOT / "tests" / "vertex", "--ignore", ROOT / "tests" / "training"]),
+        # Each in a process of its own: TensorFlow's devices are set once, and the browser tests leave an event loop.
+        ("training", offline + ["-m", "pytest", "-q", ROOT / "tests" / "training"]),
         ("local cloud", offline + ["-m", "pytest", "-q", ROOT / "tests" / "vertex"]),
         ("notebooks", offline + [ROOT / "tools" / "run_notebooks.py"]),
     ]
@@ -140,6 +145,15 @@ def need_lone_environment():
         "ipykernel", "nbclient", *wheels.glob("*.whl"))
 
 
+def need_jax_environment():
+    """Keras on JAX for the CPU, for one side-by-side of chapter 5."""
+    uv = tool("uv")
+    if not (JAX / BIN / "python").exists():
+        run(uv, "venv", "--quiet", "--python", tool("python"), JAX)
+    run(uv, "pip", "install", "--quiet", "--python", JAX / BIN / "python", "--constraint", ROOT / "requirements.txt",
+        *extras()["jax"])
+
+
 def labs(arguments):
     need_environment()
     extra = (["--check"] if arguments.check else []) + (["--lab", arguments.lab] if arguments.lab else [])
@@ -149,9 +163,17 @@ def labs(arguments):
 
 def lock(arguments):
     need_environment()
-    run(tool("uv"), "pip", "compile", "pyproject.toml", "--all-extras", "--universal", "--python-version", "3.11",
+    wanted = ["--extra={}".format(name) for name in extras() if name not in ASIDE]
+    run(tool("uv"), "pip", "compile", "pyproject.toml", *wanted, "--universal", "--python-version", "3.11",
         "--quiet", "--upgrade", "--output-file", "requirements.txt")
     return 0
+
+
+def extras():
+    """What pyproject.toml asks for on top, by name."""
+    import tomllib
+
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
 def free_port(first):
