@@ -4,6 +4,7 @@ import csv
 import hashlib
 import shutil
 import time
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -202,11 +203,13 @@ def row_by_row(df, contract):
         if rule["rule"] in ("missing", "fresh"):
             found += [(number, None) for _ in violated(df, rule)]
             continue
-        keys = [] if rule["rule"] != "unique" else list(map(tuple, df[rule["columns"]].to_numpy(dtype=object)))
-        for place, (label, row) in enumerate(df.iterrows()):
-            if rule["rule"] == "unique":
-                bad = keys.count(keys[place]) > 1
-            elif pd.isna(row[rule["column"]]):
+        if rule["rule"] == "unique":
+            keys = list(zip(*(df[name] for name in rule["columns"])))
+            times = Counter(keys)
+            found += [(number, label) for label, key in zip(df.index, keys) if times[key] > 1]
+            continue
+        for label, row in df.iterrows():
+            if pd.isna(row[rule["column"]]):
                 bad = not rule["missing_ok"]
             elif rule["rule"] == "range":
                 bad = not rule["low"] <= row[rule["column"]] <= rule["high"]
