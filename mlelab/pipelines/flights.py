@@ -16,7 +16,7 @@ import argparse
 import json
 import logging
 
-logging.disable(logging.WARNING)  # Beam logs a warning where its Google parts are not installed
+logging.disable(logging.WARNING)  # Beam warns where its Google parts are not installed
 import apache_beam as beam  # noqa: E402
 from apache_beam.options.pipeline_options import PipelineOptions  # noqa: E402
 from apache_beam.transforms.trigger import AccumulationMode, AfterCount, AfterWatermark  # noqa: E402
@@ -86,7 +86,8 @@ def parse_options(arguments: list[str] | None = None) -> tuple[argparse.Namespac
     parser.add_argument("--window", type=int, default=3600, help="seconds of event time in a window (default 3600)")
     parser.add_argument("--lateness", type=int, default=7200, help="seconds a window waits for the late (default 7200)")
     ours, runner = parser.parse_known_args(arguments)
-    return ours, PipelineOptions(runner)
+    # DirectRunner would look for a binary on the network first; this is the runner it ends up with for files.
+    return ours, PipelineOptions(["--runner=FnApiRunner", *runner])
 
 
 def run(arguments: list[str] | None = None) -> None:

@@ -96,7 +96,7 @@ def _beam_shares(folder: Path, pairs) -> dict:
     from mlelab.pipelines.flights import beam
 
     out = folder.parent / f"{folder.name}-shares"
-    with beam.Pipeline(options=beam.options.pipeline_options.PipelineOptions([])) as pipeline:
+    with beam.Pipeline("FnApiRunner", beam.options.pipeline_options.PipelineOptions([])) as pipeline:
         sums = pairs(pipeline) | beam.CombinePerKey(lambda parts: tuple(map(sum, zip(*parts))) or (0, 0))
         shares = sums | beam.MapTuple(lambda key, sums: json.dumps([key, sums[0] / sums[1]]))
         shares | beam.io.WriteToText(str(out), num_shards=1, shard_name_template="")
