@@ -51,8 +51,8 @@ def ingest(trial: Trial, answer) -> str:
         _require_whole_files(trial, answer, source, target, files)
 
     rows, bad, parquet = _ingest_flights(answer)
-    return (f"January 2013: {rows:,} rows ingested, {bad} lines set aside, and the Parquet file has {parquet:.0%} of the "
-            "size of the CSV file.")
+    return (f"January 2013: {rows:,} rows ingested, {bad} lines set aside, and the Parquet file has {parquet:.0%} of "
+            "the size of the CSV file.")
 
 
 def _csv_files(rng: np.random.Generator, folder: Path) -> dict[str, tuple]:
@@ -144,7 +144,7 @@ def _ingest_flights(answer) -> tuple[int, int, float]:
     "For `unique`: `df.duplicated(columns, keep=False)`. Rules about the table give one pair with None."))
 def validate(trial: Trial, answer) -> str:
     frame, contract, expected = _broken_table(trial.rng)
-    call = "validate(df, contract), df of %d rows and a contract of %d rules" % (len(frame), len(contract))
+    call = f"validate(df, contract), df of {len(frame)} rows and a contract of {len(contract)} rules"
     got = trial.call(answer, frame, contract)
     trial.require(isinstance(got, list) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in got),
                   "The answer is a list of pairs (number of the rule, row label or None).", call=call, got=got)
@@ -169,8 +169,8 @@ def validate(trial: Trial, answer) -> str:
              {"rule": "unique", "columns": ["origin", "year", "month", "day", "hour"]},
              {"rule": "unique", "columns": ["origin", "time_hour"]}]
     found = [number for number, _ in answer(weather, rules)]
-    return (f"The weather has {found.count(0)} impossible wind and {found.count(1)} rows that share a local hour, of the "
-            f"night when the clocks went back; in UTC, {found.count(2)} rows share one.")
+    return (f"The weather has {found.count(0)} impossible wind and {found.count(1)} rows that share a local hour, of "
+            f"the night when the clocks went back; in UTC, {found.count(2)} rows share one.")
 
 
 def _broken_table(rng: np.random.Generator) -> tuple[pd.DataFrame, list[dict], dict]:
@@ -197,10 +197,10 @@ def _broken_table(rng: np.random.Generator) -> tuple[pd.DataFrame, list[dict], d
                 {"rule": "fresh", "column": "time", "now": now, "hours": 24},
                 {"rule": "range", "column": "temp", "low": -40, "high": 130, "missing_ok": True}]
     missed = {
-        "M43": ({(0, high), (0, low)}, "What is outside of the contract's limits is reported, whatever the other values "
-                "are like."),
-        "M33": ({(0, huge), (1, unknown), (0, twice), (1, twice), (3, None)}, "Every rule is applied to every row, also "
-                "to a row that has broken another rule."),
+        "M43": ({(0, high), (0, low)}, "What is outside of the contract's limits is reported, whatever the other "
+                "values are like."),
+        "M33": ({(0, huge), (1, unknown), (0, twice), (1, twice), (3, None)}, "Every rule is applied to every row, "
+                "also to a row that has broken another rule."),
         "M08": ({(0, missing), (1, no_origin)}, "A missing value is in no range and is no allowed value, unless the "
                 "rule says missing_ok."),
         "M34": ({(2, first), (2, second)}, "All rows that share a key are reported: nobody knows which one is right."),
@@ -258,8 +258,8 @@ def join_weather(trial: Trial, answer) -> str:
                   example=differing_rows(keys, ~without, got["matched"]))
 
     real = answer(trial.table("flights"), trial.table("weather"))
-    return (f"{len(real):,} flights stay {len(real):,} flights, and {real['matched'].mean():.2%} of them have a reading; "
-            f"an inner join would have lost {(~real['matched'].astype(bool)).sum():,}.")
+    return (f"{len(real):,} flights stay {len(real):,} flights, and {real['matched'].mean():.2%} of them have a "
+            f"reading; an inner join would have lost {(~real['matched'].astype(bool)).sum():,}.")
 
 
 def _night_of_the_clocks(rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -304,15 +304,16 @@ def clean_wind(trial: Trial, answer) -> str:
     trial.require(clean["wind_speed"][edge].notna().all(), "A value exactly at the limit is possible.", mistake="M31",
                   call=call, example=now[edge].head(3))
     kept = ~bad & wind.notna()
-    trial.require(np.allclose(clean["wind_speed"][kept], wind[kept]), "A value within the limit stays as it is, however "
-                  "rare.", mistake="M43", call=call, example=differing_rows(now[["wind_speed"]][kept], wind[kept],
+    trial.require(np.allclose(clean["wind_speed"][kept], wind[kept]), "A value within the limit stays as it is, "
+                  "however rare.", mistake="M43", call=call, example=differing_rows(now[["wind_speed"]][kept],
+                                                                                    wind[kept],
                                                                             clean["wind_speed"][kept]))
-    learned = np.isclose(filled.fillna(-1), wind.mean()).any() or np.isclose(filled.fillna(-1), wind[train].mean()).any()
+    learned = any(np.isclose(filled, mean).any() for mean in (wind.mean(), wind[train].mean()))
     trial.require(filled.isna().all(), "An impossible value becomes a missing one: what the wind was, nobody knows.",
                   mistake="M43" if learned else "M44", call=call, example=now[bad].head(3), expected="missing")
     flag = clean.get("wind_was_impossible")
-    trial.require(flag is not None and (flag.astype(bool) == bad).all(), "`wind_was_impossible` is True for exactly the "
-                  "rows that were changed.", mistake="M44", call=call)
+    trial.require(flag is not None and (flag.astype(bool) == bad).all(), "`wind_was_impossible` is True for exactly "
+                  "the rows that were changed.", mistake="M44", call=call)
     trial.require(clean["wind_speed"][wind.isna()].isna().all(), "A value that was missing stays missing.",
                   mistake="M08", call=call)
     right = {"impossible": int(bad.sum()), "mean": wind[train & ~bad].mean(), "sd": wind[train & ~bad].std()}
@@ -322,8 +323,8 @@ def clean_wind(trial: Trial, answer) -> str:
     for statistic, function in (("mean", pd.Series.mean), ("sd", pd.Series.std)):
         wrong = {"M02": function(wind[~bad]), "M43": function(wind[train])}
         mistake = next((code for code, value in wrong.items() if np.isclose(report[statistic], value)), None)
-        trial.require(np.isclose(report[statistic], right[statistic]), f"The {statistic} comes from the possible values "
-                      "before train_end alone.", mistake=mistake, call=call, expected=round(right[statistic], 3),
+        trial.require(np.isclose(report[statistic], right[statistic]), f"The {statistic} comes from the possible "
+                      "values before train_end alone.", mistake=mistake, call=call, expected=round(right[statistic], 3),
                       got=round(float(report[statistic]), 3))
 
     real = trial.table("weather")
@@ -372,8 +373,8 @@ def late_rate_sql(trial: Trial, answer) -> str:
                   mistake="M08" if set(got["day"]) == set(rates["M08"]["day"]) else "M09",
                   expected=f"{len(expected)} days", got=f"{len(got)} days")
     for column, says in (("month_rate", "month_rate is the late share of all partner flights of the day's month that "
-                          "arrived."), ("week_rate", "week_rate is the late share of the partner flights that arrived on "
-                                        "the day or on the six days before it, whether or not each day has flights.")):
+                          "arrived."), ("week_rate", "week_rate is the late share of the partner flights that arrived "
+                                        "on the day or the six days before it, whether or not each day has flights.")):
         same = np.allclose(got[column].astype(float), expected[column])
         mistake = None if same else next((code for code, wrong in rates.items() if code and len(wrong) == len(got)
                                           and np.allclose(wrong[column], got[column].astype(float))), None)
@@ -463,12 +464,12 @@ def tumbling(trial: Trial, answer) -> str:
 
     real = stream.events(stream.reports(trial.table("flights"), "2013-02-08"))
     counts, late = answer(real, 3600, 3600)
-    return (f"On a stormy day, 8 February, {sum(counts.values())} of {len({name for name, *_ in real})} departures were "
-            f"counted in their hour, and {late} reports came too late.")
+    return (f"On a stormy day, 8 February, {sum(counts.values())} of {len({name for name, *_ in real})} departures "
+            f"were counted in their hour, and {late} reports came too late.")
 
 
 def _stream(rng: np.random.Generator, width: int, lateness: int) -> list[tuple[str, int, int]]:
-    """Events (id, time, arrival) in order of arrival: out of order, delivered twice, allowed late, exactly, too late."""
+    """Events (id, time, arrival) in order of arrival: out of order, delivered twice, late, exactly so, too late."""
     steady = [(int(time), int(time + rng.integers(0, 15))) for time in np.sort(rng.integers(0, 5 * width, 14))]
     top = 5 * width + 5
     late = [(top, top), (4 * width + 1, top + 2)]  # its window is over, and still waits
@@ -497,8 +498,8 @@ def _windows(events, width: int, lateness: float) -> tuple[dict, int]:
 @lab.exercise("2.7", section="larger-than-memory", hints=(
     "Carry three numbers from chunk to chunk, so that two halves can be put together exactly: how many, their mean, "
     "and the sum of squared distances from that mean.",
-    "With `delta = mean_b - mean_a` and `n = n_a + n_b`: the mean moves by `delta * n_b / n`, and the sum of squares is "
-    "`ss_a + ss_b + delta**2 * n_a * n_b / n`. Divide by `n - 1` at the end."))
+    "With `delta = mean_b - mean_a` and `n = n_a + n_b`: the mean moves by `delta * n_b / n`, and the sum of squares "
+    "is `ss_a + ss_b + delta**2 * n_a * n_b / n`. Divide by `n - 1` at the end."))
 def merge_stats(trial: Trial, answer) -> str:
     values = trial.rng.normal(trial.rng.uniform(5, 20), 30, 200)
     values[trial.rng.choice(100, 20, replace=False)] = np.nan
@@ -510,8 +511,8 @@ def merge_stats(trial: Trial, answer) -> str:
     trial.require(isinstance(got, tuple) and len(got) == 3, "The answer is a tuple (n, mean, variance).", call=call,
                   got=got)
     got = tuple(float(value) for value in got)
-    trial.require(spy.started == 1, "The chunks are read once: a stream does not start again.", mistake="M45", call=call,
-                  expected="1 time", got=f"{spy.started} times")
+    trial.require(spy.started == 1, "The chunks are read once: a stream does not start again.", mistake="M45",
+                  call=call, expected="1 time", got=f"{spy.started} times")
     trial.require(spy.held <= 3, "At most a few chunks are held at the same time.", mistake="M45", call=call,
                   expected="one or two", got=f"{spy.held} of {len(chunks)}")
     full = [chunk[~np.isnan(chunk)] for chunk in chunks if (~np.isnan(chunk)).any()]
@@ -526,7 +527,8 @@ def merge_stats(trial: Trial, answer) -> str:
                              "M07 ": np.average([chunk.var(ddof=1) for chunk in full], weights=list(map(len, full)))})):
         mistake = next((code.strip() for code, value in mistakes.items() if np.isclose(got[place], value)), None)
         trial.require(np.isclose(got[place], right[place]), f"The {name} is that of all values together, however they "
-                      "were cut.", mistake=mistake, call=call, expected=round(right[place], 4), got=round(got[place], 4))
+                      "were cut.", mistake=mistake, call=call, expected=round(right[place], 4),
+                      got=round(got[place], 4))
     delays = data.load("flights", ["dep_delay"])["dep_delay"].to_numpy()
     pieces = [delays[at:at + 50_000] for at in range(0, len(delays), 50_000)]
     n, mean, variance = answer(iter(pieces))
