@@ -16,7 +16,7 @@ import tensorflow as tf
 from mlelab import data
 
 COLUMNS = ["distance", "hour", "month", "day", "dep_delay", "arr_delay"]
-ROWS, BATCH, SHARDS, ROUNDS = 12_288, 512, 4, 4
+ROWS, BATCH, SHARDS, ROUNDS = 8_192, 512, 4, 3
 SPEC = {"row": tf.io.FixedLenFeature([len(COLUMNS)], tf.float32)}
 
 
