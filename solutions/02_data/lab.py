@@ -204,11 +204,12 @@ except pa_.errors.SchemaErrors as errors:
 
 # %%
 def report(failures: pd.DataFrame) -> pd.DataFrame:
-    what = failures["column"].where(failures["column"].isin(schema.columns), "local hour, each row of a pair")
-    rows = failures.assign(promise=failures["check"].replace("multiple_fields_uniqueness", "unique"), where=what)
-    rows = rows.groupby(["where", "promise"]).agg(failures=("check", "size"), row=("index", "min"),
-                                                  example=("failure_case", lambda cases: str(cases.iloc[0])[:8]))
-    return rows.reset_index()
+    of_several = failures["schema_context"] == "DataFrameSchema"  # one line for each column of the key
+    rows = failures.assign(where=failures["column"].mask(of_several, "local hour"),
+                           promise=failures["check"].replace("multiple_fields_uniqueness", "unique"))
+    rows = rows.drop_duplicates(["where", "promise", "index"]).groupby(["where", "promise"])
+    return rows.agg(failures=("check", "size"), row=("index", "min"), example=(
+        "failure_case", lambda cases: str(cases.iloc[0])[:8])).reset_index()
 
 style = report(failures).style.set_uuid("report").hide(axis="index").bar(subset="failures", color="#0072b255")
 HTML(style.format({"row": "{:.0f}"}, na_rep="whole table").to_html())
