@@ -98,6 +98,17 @@ _ALL = [
      "action."),
     ("M40", "direction reversed",
      "Causes were taken for consequences. Follow the arrows from what changed."),
+    ("M41", "type lost",
+     "A code became a number, or a number a text: 0517 is not 517. Say the type of each column."),
+    ("M42", "half-written output",
+     "A crash in the middle leaves something that looks finished. Write beside it, then rename."),
+    ("M43", "limit learned from the errors",
+     "The rule was computed from data that holds the errors it should find: they widen it, and honest extremes fall"
+     " outside. Take limits from knowledge, and statistics from clean rows."),
+    ("M44", "repair that hides",
+     "A wrong value was overwritten by a plausible one without a trace. Make it missing, and flag it."),
+    ("M45", "more than one pass",
+     "The data was held whole, or read twice. A stream comes once, piece by piece."),
 ]
 
 MISCONCEPTIONS = {code: Misconception(code, name, why) for code, name, why in _ALL}

@@ -1,0 +1,1 @@
+"""The pipelines of chapter 2 that run outside a notebook as well: `flights` on Apache Beam, and `scale`."""
