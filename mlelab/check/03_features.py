@@ -28,7 +28,8 @@ def fit_scaler(trial: Trial, answer) -> str:
     got = _frame(trial, apply, rows, columns, call)
     known = rows[columns].notna()
     trial.require(got.where(~known).isna().all(axis=None), "A missing value stays missing: filling it is another step.",
-                  mistake="M08", call=call, example=rows[columns].head(1), expected="missing", got=got.head(1).to_dict())
+                  mistake="M08", call=call, example=rows[columns].head(1), expected="missing",
+                  got=got.head(1).to_dict("records"))
     constant = columns[2]
     trial.require(np.isfinite(got[constant]).all(), "A column that is constant in the training rows has no spread: "
                   "subtract its mean and leave it there.", mistake="M47", call=call, example=rows[[constant]].head(3),
@@ -107,7 +108,8 @@ def fit_encoder(trial: Trial, answer) -> str:
                              (new.isin(kept), "A kept value is 1 in its own column and 0 elsewhere.", None)):
         wrong = (got[rows].astype(float) != expected[rows]).any(axis=1)
         place = wrong.idxmax() if wrong.any() else None
-        trial.require(not wrong.any(), says, mistake=code, call=call, example=new[rows][wrong].to_frame("value").head(1),
+        trial.require(not wrong.any(), says, mistake=code, call=call,
+                      example=new[rows][wrong].to_frame("value").head(1),
                       expected=expected.loc[place].to_dict() if place is not None else None,
                       got=got.loc[place].to_dict() if place is not None else None)
 
@@ -181,7 +183,7 @@ def target_encode(trial: Trial, answer) -> str:
     trial.require(isinstance(got, pd.Series) and got.index.equals(keys.index), "The answer is a Series with one value "
                   "for each row, in the same order and with the same index.", mistake="M09", call=call,
                   expected=f"{len(keys)} values", got=type(got).__name__)
-    trial.require(got.notna().all(), "A key that the source rows do not have gets the prior: there is always an answer.",
+    trial.require(got.notna().all(), "A key that the source rows do not have gets the prior: always an answer.",
                   mistake="M38", call=call, example=rows[got.isna()].head(1), expected="the prior", got="missing")
     got = got.astype(float)
     results = {None: _encoded(keys, y, folds, m), "M03": _from_all(keys, y, folds >= 0, m),
@@ -193,8 +195,8 @@ def target_encode(trial: Trial, answer) -> str:
                   example=rows[held].head(1), expected="no value changes when this label does")
     differ = ~np.isclose(got, results[None])
     own = _own_label(trial, answer, keys, y, folds, m, got)
-    trial.require(not differ.any(), "A row's value comes from the training rows of the other folds: (sum + m * prior) / "
-                  "(count + m), with the prior of these rows.", mistake=_matching(results, got) or own, call=call,
+    trial.require(not differ.any(), "A row's value comes from the training rows of the other folds: (sum + m * prior) "
+                  "/ (count + m), with the prior of these rows.", mistake=_matching(results, got) or own, call=call,
                   example=differing_rows(rows, results[None].round(4), got.round(4)))
 
     real, real_train = _real()
@@ -261,6 +263,9 @@ def _own_label(trial, answer, keys, y, folds, m, before) -> str | None:
     return None
 
 
+_NOW = pd.Timedelta(0)
+
+
 @lab.exercise("3.5", section="as-of-aggregates", hints=(
     "For one query, which events may be counted? Write the four conditions down: same origin, departed, not later than "
     "the decision, not earlier than the window.",
@@ -279,14 +284,14 @@ def asof_mean(trial: Trial, answer) -> str:
     empty = expected.isna()
     trial.require(got[empty].isna().all(), "No departure in the window is no mean: missing, not 0.", mistake="M08",
                   call=call, example=queries[empty].head(1), expected="missing", got=got[empty].iloc[0])
-    day, zero = pd.Timedelta("1D"), pd.Timedelta(0)
+    day = pd.Timedelta("1D")
     variants = {
         "M10": _asof(events, queries, window, clock="scheduled"), "M32": _asof(events, queries, window, here=False),
         "M31": [_asof(events, queries, window, right="<"), _asof(events, queries, window, left=">="),
                 _asof(events, queries, window, left=">=", right="<")],
         "M01": [_asof(events, queries, window, ahead=window), _asof(events, queries, window, ahead=window / 2),
                 _same(events, queries, "D"), _asof(events, queries, day, ahead=day),
-                _asof(events, queries, zero, ahead=window)],
+                _asof(events, queries, _NOW, ahead=window)],
         "M03": _same(events, queries, "h"),
     }
     mistake = next((code for code, answers in variants.items() for values in
@@ -346,7 +351,7 @@ def _timeline(rng: np.random.Generator, window: pd.Timedelta) -> tuple[pd.DataFr
     return frame.sample(frac=1, random_state=rng).reset_index(drop=True), asked.sample(frac=1, random_state=rng)
 
 
-def _asof(events, queries, window, clock="departed", left=">", right="<=", ahead=pd.Timedelta(0), here=True):
+def _asof(events, queries, window, clock="departed", left=">", right="<=", ahead=_NOW, here=True):
     after = {">": np.greater, ">=": np.greater_equal}[left]
     before = {"<": np.less, "<=": np.less_equal}[right]
     means = [events["dep_delay"][after(events[clock], query.decision_time - window)
@@ -374,8 +379,8 @@ def _uses_the_future(trial, answer, events, queries, window, before) -> bool:
 
 @lab.exercise("3.6", section="missing-for-a-reason", hints=(
     "Two things come out: the filled columns and the marks. Make the marks before you fill.",
-    "`df.loc[is_train, columns].median()` once; in `apply`, `rows[columns].isna().astype(int).add_suffix(\"_missing\")` "
-    "beside `rows[columns].fillna(median)`."))
+    "`df.loc[is_train, columns].median()` once; in `apply`, `rows[columns].isna().astype(int).add_suffix("
+    "\"_missing\")` beside `rows[columns].fillna(median)`."))
 def fit_imputer(trial: Trial, answer) -> str:
     df, is_train, columns = _gappy(trial.rng)
     call = f"fit_imputer(df, is_train, {columns})(rows)"
@@ -396,8 +401,9 @@ def fit_imputer(trial: Trial, answer) -> str:
                       got=shape)
     gaps = rows[columns].isna()
     trial.require(np.array_equal(got[marks].astype(float), gaps.astype(float)), "A mark is 1 where the value was "
-                  "missing, and 0 elsewhere.", mistake="M08", call=call, example=rows[gaps.any(axis=1)][columns].head(2),
-                  expected=gaps.astype(int).sum().to_dict(), got=got[marks].sum().to_dict())
+                  "missing, and 0 elsewhere.", mistake="M08", call=call,
+                  example=rows[gaps.any(axis=1)][columns].head(2), expected=gaps.sum().to_dict(),
+                  got=got[marks].sum().to_dict())
     trial.require(got[columns].notna().all(axis=None), "No value is missing afterwards.", mistake="M08", call=call,
                   example=rows[columns].head(3))
     filled = {None: df[is_train].median(), "M02": df.median(), "M46": rows.median(), "M32": df[is_train].mean(),
@@ -515,9 +521,10 @@ def fit_bundle(trial: Trial, answer) -> str:
         order = trial.rng.permutation(list(row))
         request = {str(name): None if row[name] != row[name] else row[name] for name in order}
         one = trial.call(online, request, schema_hash)
-        trial.require(isinstance(one, dict) and list(one) == columns, "online gives the features of batch, in its order, "
-                      "in whatever order the request comes.", mistake="M34", call=f"online({request}, schema_hash)",
-                      expected=columns, got=list(one) if isinstance(one, dict) else type(one).__name__)
+        trial.require(isinstance(one, dict) and list(one) == columns, "online gives the features of batch, in its "
+                      "order, in whatever order the request comes.", mistake="M34",
+                      call=f"online({request}, schema_hash)", expected=columns,
+                      got=list(one) if isinstance(one, dict) else type(one).__name__)
         alone = _bundled(pd.DataFrame([row]), pd.DataFrame([row]), numbers).iloc[0].to_dict()
         utc = _bundled(train, pd.DataFrame([row]), numbers, zone="UTC").iloc[0].to_dict()
         values = {code: np.array(list(value.values())) for code, value in
@@ -525,7 +532,8 @@ def fit_bundle(trial: Trial, answer) -> str:
         same = np.allclose(list(one.values()), values[None])
         trial.require(same, "A request gets what the same row gets in a table.", mistake=None if same else
                       _matching(values, list(one.values())) or "M11", call=f"online({request}, schema_hash)",
-                      expected={k: round(v, 3) for k, v in expected.items()}, got={k: round(v, 3) for k, v in one.items()})
+                      expected={name: round(value, 3) for name, value in expected.items()},
+                      got={name: round(value, 3) for name, value in one.items()})
     trial.require(np.allclose(trial.call(batch, rows).astype(float), got), "Serving changes nothing: batch says after "
                   "the requests what it said before.", mistake="M46", call="batch(df), again")
     trial.require(schema_hash == _hash(schema), "schema_hash is the sha256 of the schema as JSON with sorted keys.",
@@ -540,8 +548,8 @@ def fit_bundle(trial: Trial, answer) -> str:
     wanted = ["decision_time", "temp", "seats"]
     units = data.describe("features").set_index("column")["unit"][wanted].to_dict()
     _, online, schema_hash = answer(real.loc[real_train, wanted], units)
-    one = online(real[wanted].iloc[-1].to_dict(), schema_hash)
-    return (f"The last decision of the year, as a request: the temperature becomes {one['temp']:+.2f}, and the hash "
+    one = online(real[wanted].iloc[0].to_dict(), schema_hash)
+    return (f"The first decision of the year, as a request: the temperature becomes {one['temp']:+.2f}, and the hash "
             f"begins with {schema_hash[:8]}.")
 
 

@@ -549,17 +549,9 @@ def missing_column_is_made_up(train, schema):
 
 
 @wrong("3.8", "M34")
-def order_of_the_request(train, schema):
+def columns_in_alphabetical_order(train, schema):
     batch, online, schema_hash = bundle(train, schema)
-
-    def in_its_order(row, sent_hash):
-        numbers = [name for name in row if name != "decision_time"]
-        answer = online(row, sent_hash)
-        return {name: answer[name] for name in [*reversed(sorted(numbers)), *sorted(numbers), *answer]
-                } if numbers == [name for name in schema if name != "decision_time"] else {
-                    name: answer[name] for name in [*numbers, *answer]}
-
-    return batch, in_its_order, schema_hash
+    return batch, lambda row, sent_hash: dict(sorted(online(row, sent_hash).items())), schema_hash
 
 
 @right("3.8")
