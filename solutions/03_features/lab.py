@@ -434,12 +434,12 @@ print("DuckDB agrees in every row:", np.allclose(by_sql, by_hand, equal_nan=True
 # read asks for the values *as of* each row's timestamp, an online read for the latest. Below is Google's own library;
 # on your machine it talks to the local stand-in.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 from mlelab import vertex
 
 vertex.connect(ephemeral=True)
 
-# %% tags=["nbval-ignore-output"]
+# %%
 import logging
 import os
 from google.cloud import aiplatform, storage
@@ -713,8 +713,8 @@ pd.DataFrame({name: {"AUC": roc_auc_score(validation["late"], p), "mean chance":
 # ## 8. One definition, two callers
 #
 # All of the above must happen twice: in training, on a table, and at the desk, on one request. If two people write it,
-# it will differ. A worked example: what does each column of the request *mean*? The schema says it, and a fingerprint
-# of the schema can travel with each request.
+# it will differ. A worked example: what does each column of the request *mean*? The schema says it (the file of
+# `features`, version 1 of our feature table, carries its own), and a fingerprint of it can travel with each request.
 
 # %%
 wanted = ["decision_time", "temp", "origin_delay_3h", "seats"]
@@ -840,11 +840,13 @@ print(f"{len(ours):,} rows, {ours.shape[1]} features; BigQuery's TRANSFORM gives
 # (TensorFlow takes a while to import.)
 
 # %%
-loud, quiet = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-os.dup2(quiet, 2)  # TensorFlow's C++ part greets on stderr
-import keras
-import tensorflow as tf
-os.dup2(loud, 2)
+loud = os.dup(2)
+os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # TensorFlow's C++ part greets on stderr
+try:
+    import keras
+    import tensorflow as tf
+finally:
+    os.dup2(loud, 2)
 
 # %%
 pipeline = case.linear_model().fit(train, train["late"])
