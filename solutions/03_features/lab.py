@@ -566,7 +566,7 @@ print(f"missing overall: {missing.mean():.1%}")
 table.head(4).map("{:.1%}".format)
 
 # %% [markdown]
-# Two airlines registered their aircraft under other numbers. Dropping rows would drop these airlines. And a missing
+# Two airlines report fleet numbers instead of registrations. Dropping rows would drop these airlines. And a missing
 # `pressure` means bad weather at the station. **Predict** how different the late share is:
 
 # %%
