@@ -3,6 +3,7 @@
 Two hours before scheduled departure a desk in New York decides whether to send a "tight connection" alert.
 """
 
+import numpy as np
 import pandas as pd
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
@@ -68,3 +69,23 @@ def linear_model(numbers: list[str] = SCHEDULE + WEATHER + CONGESTION, categorie
     encoded = OneHotEncoder(handle_unknown="ignore", min_frequency=50)
     return make_pipeline(make_column_transformer((scaled, numbers), (encoded, categories)),
                          LogisticRegression(max_iter=300))
+
+
+def auc_by_days(late: pd.Series, scores: dict[str, np.ndarray], days: pd.Series, draws: int = 1_000) -> pd.DataFrame:
+    """AUC of several models on resampled days: flights of one day move together, so whole days are drawn.
+
+    late: 0 or 1, shape (n,); scores: for each model its scores, shape (n,); days: the day of each flight, shape (n,).
+    Returns one row for each draw, the same days for all models, and one column for each model.
+    """
+    days, late = pd.factorize(days)[0], late.to_numpy() == 1
+    count = days.max() + 1
+    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=draws)
+    pairs = (drawn @ np.bincount(days[late], minlength=count)) * (drawn @ np.bincount(days[~late], minlength=count))
+    auc = {}
+    for name, score in scores.items():
+        above, below = ([np.sort(score[rows & (days == day)]) for day in range(count)] for rows in (late, ~late))
+        # How often a late flight of one day scores above a flight of another day that is not late; a tie is half.
+        wins = np.array([[(np.searchsorted(b, a, "left") + np.searchsorted(b, a, "right")).sum() / 2 for b in below]
+                         for a in above])
+        auc[name] = np.einsum("di,ij,dj->d", drawn, wins, drawn) / pairs
+    return pd.DataFrame(auc)

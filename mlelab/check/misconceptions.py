@@ -109,6 +109,16 @@ _ALL = [
      "A wrong value was overwritten by a plausible one without a trace. Make it missing, and flag it."),
     ("M45", "more than one pass",
      "The data was held whole, or read twice. A stream comes once, piece by piece."),
+    ("M46", "state recomputed when serving",
+     "What was learned in training is computed anew from the rows at hand, and a request is one row. Keep it."),
+    ("M47", "degenerate case forgotten",
+     "A constant column has no spread and an empty group no mean. Say what comes out before the data does."),
+    ("M48", "unseen taken for known",
+     "A value that training never saw got another value's code. Keep a place for it."),
+    ("M49", "invented distances",
+     "Numbers were given to things without an order, or a circle was cut or folded. A model believes distances."),
+    ("M50", "score taken for a chance",
+     "Resampling or weighting moves every predicted chance. Move it back before anybody acts on it."),
 ]
 
 MISCONCEPTIONS = {code: Misconception(code, name, why) for code, name, why in _ALL}
