@@ -16,8 +16,8 @@ lab = Lab("04_evaluation")
 
 @lab.exercise("4.1", section="four-counts", hints=(
     "Four masks, one for each combination of `alert` and `y`, and their sums. Everything else is made of these four.",
-    "precision = tp / (tp + fp), recall = tp / (tp + fn), f1 = 2 tp / (2 tp + fp + fn). Divide in one small helper that "
-    "returns nan when the denominator is 0."))
+    "precision = tp / (tp + fp), recall = tp / (tp + fn), f1 = 2 tp / (2 tp + fp + fn). Divide in one small helper "
+    "that returns nan when the denominator is 0."))
 def classification_report_counts(trial: Trial, answer) -> str:
     tp, fp, fn, tn = (int(n) for n in trial.rng.permutation([2, 3, 5, 8]))
     pairs = trial.rng.permutation([(1, 1)] * tp + [(0, 1)] * fp + [(1, 0)] * fn + [(0, 0)] * tn)
@@ -85,8 +85,8 @@ def choose_threshold(trial: Trial, answer) -> str:
                   "lowest of them on a tie.", mistake=_match(tuned, got["tuned"]), call=call, expected=tuned[None],
                   got=got["tuned"])
     wrong = {"M35": c_fn / (c_fp + c_fn), "M36": c_fp / c_fn, "M27": 0.5}
-    trial.require(_equal(got["bayes"], bayes), "`bayes` is the chance at which silence and an alert are expected to cost "
-                  "the same.", mistake=_match(wrong, got["bayes"]), call=call, expected=round(bayes, 4),
+    trial.require(_equal(got["bayes"], bayes), "`bayes` is the chance at which silence and an alert are expected to "
+                  "cost the same.", mistake=_match(wrong, got["bayes"]), call=call, expected=round(bayes, 4),
                   got=got["bayes"])
     for name, threshold in (("cost_tuned", tuned[None]), ("cost_bayes", bayes)):
         expected = _cost(test, threshold, c_fn, c_fp)
@@ -95,17 +95,23 @@ def choose_threshold(trial: Trial, answer) -> str:
         trial.require(_equal(got[name], expected), f"`{name}` is the cost per flight on the test rows.",
                       mistake=_match(wrong, got[name]), call=call, expected=round(expected, 4), got=got[name])
 
-    return (f"With costs of {case.COST_MISSED} and {case.COST_NEEDLESS} the threshold from the costs is "
-            f"{case.COST_NEEDLESS / (case.COST_MISSED + case.COST_NEEDLESS):.3f}, whatever the season.")
+    real = pd.DataFrame({name: _real()[name] for name in ("month", "hour", "late")})
+    real["p"] = real["hour"].map(real[real["month"] <= 8].groupby("hour")["late"].mean())
+    parts = real[real["month"].isin([9, 10])], _Seal(real[real["month"] > 10])
+    got = answer(*parts, case.COST_MISSED, case.COST_NEEDLESS, np.arange(1, 20) / 20)
+    return (f"With nothing but the late share of the hour: {got['cost_tuned']:.3f} per flight at the tuned threshold, "
+            f"{got['cost_bayes']:.3f} at the one from the costs.")
 
 
 class _Seal(case.Sealed, Spy):
     pass
 
 
-def _cost(rows: pd.DataFrame, threshold: float, c_fn: float, c_fp: float, above=np.greater_equal) -> float:
-    alert, late = above(rows["p"], threshold), rows["late"] == 1
-    return float((c_fn * (~alert & late) + c_fp * (alert & ~late)).mean())
+def _cost(rows: pd.DataFrame, threshold, c_fn: float, c_fp: float, above=np.greater_equal):
+    """Cost per flight at one threshold, or at each of several."""
+    alert = above.outer(rows["p"].to_numpy(), threshold)
+    late = rows["late"].to_numpy().reshape((-1,) + (1,) * (alert.ndim - 1)) == 1
+    return (c_fn * (~alert & late) + c_fp * (alert & ~late)).mean(axis=0)
 
 
 def _threshold_case(rng: np.random.Generator):
@@ -113,23 +119,23 @@ def _threshold_case(rng: np.random.Generator):
 
     Every second candidate equals no prediction, so that neighbours tie.
     """
+    grid = np.arange(1, 20) / 20
     while True:
-        grid = np.arange(1, 20) / 20
         c_fn, c_fp = float(rng.choice([3.0, 4.0, 7.0])), float(rng.choice([1.0, 2.0]))
         validation, test = (
             pd.DataFrame({"p": (p := rng.choice(grid[1::2], 60)), "late": (rng.random(60) < p ** power).astype(int)},
                          index=rng.choice(1_000, 60, replace=False)) for power in (2.0, 0.4))
         candidates = rng.permutation(grid)
 
-        def best(rows, c_fn, c_fp, order, above=np.greater_equal):
-            return float(min(order, key=lambda t: round(_cost(rows, t, c_fn, c_fp, above), 9)))
+        def best(rows, c_fn, c_fp, order=grid, above=np.greater_equal):
+            return float(order[_cost(rows, order, c_fn, c_fp, above).round(9).argmin()])
 
-        f1 = [2 * (hit := ((validation["p"] >= t) & (validation["late"] == 1)).sum())
-              / ((validation["p"] >= t).sum() + validation["late"].sum()) for t in grid]
-        tuned = {None: best(validation, c_fn, c_fp, grid), "M05": best(test, c_fn, c_fp, grid),
-                 "M35": best(validation, c_fp, c_fn, grid), "M31": best(validation, c_fn, c_fp, grid, np.greater),
-                 "M34": best(validation, c_fn, c_fp, candidates), "M32": float(grid[np.argmax(f1)]),
-                 "M06": best(validation, 1, 1, grid)}
+        alert = validation["p"].to_numpy()[:, None] >= grid
+        hits = (alert & (validation["late"].to_numpy()[:, None] == 1)).sum(axis=0)
+        tuned = {None: best(validation, c_fn, c_fp), "M05": best(test, c_fn, c_fp), "M35": best(validation, c_fp, c_fn),
+                 "M31": best(validation, c_fn, c_fp, above=np.greater), "M34": best(validation, c_fn, c_fp, candidates),
+                 "M32": float(grid[(2 * hits / (alert.sum(axis=0) + validation["late"].sum())).argmax()]),
+                 "M06": best(validation, 1, 1)}
         if len({*tuned.values(), 0.5}) > len(tuned):
             return validation, test, c_fn, c_fp, candidates, tuned
 
@@ -152,8 +158,8 @@ def block_bootstrap(trial: Trial, answer) -> str:
     got = trial.call(answer, y, y + 0.5, blocks, metric, draws, 1)
     trial.require(isinstance(got, tuple) and len(got) == 2, "The answer is a pair, lower and upper limit.", call=call,
                   got=got)
-    trial.require(all(rows.shape == p.shape and np.array_equal(p, rows + 0.5) for rows, p in seen), "A row that is drawn "
-                  "brings its own `y` and its own `p`.", mistake="M51", call=call)
+    trial.require(all(rows.shape == p.shape and np.array_equal(p, rows + 0.5) for rows, p in seen), "A row that is "
+                  "drawn brings its own `y` and its own `p`.", mistake="M51", call=call)
     drawn = _require_blocks(trial, [rows for rows, _ in seen], y, blocks, draws, call)
     values = [value[rows].mean() for rows in drawn]
     expected = np.quantile(values, [0.025, 0.975])
@@ -189,30 +195,32 @@ def _require_blocks(trial: Trial, drawn: list[np.ndarray], y, blocks, draws: int
                     got=f"{len(drawn)} draws", mistake="M16" if not drawn else None)
     times = np.array([np.bincount(rows, minlength=len(y)) for rows in drawn])
     of_block = [times[:, blocks == name] for name in np.unique(blocks)]
-    trial.require(all((block == block[:, :1]).all() for block in of_block), "A block is drawn with all its rows: rows of "
-                  "one day are not independent.", mistake="M12", call=call,
+    trial.require(all((block == block[:, :1]).all() for block in of_block), "A block is drawn with all its rows: rows "
+                  "of one day are not independent.", mistake="M12", call=call,
                   expected="each row of a block equally often", got=np.sort(drawn[0]).tolist())
     blocks_drawn = np.array([block[:, 0] for block in of_block]).T
     trial.require((blocks_drawn != 1).any(), "Blocks are drawn with replacement; without it every draw is the sample "
                   "itself.", mistake="M16", call=call)
-    trial.require((blocks_drawn.sum(axis=1) == blocks_drawn.shape[1]).all(), "Each draw has as many blocks as there are, "
-                  "and a block that is drawn twice counts twice.", mistake="M09" if blocks_drawn.max() == 1 else "M36",
-                  call=call, expected=f"{blocks_drawn.shape[1]} blocks", got=blocks_drawn.sum(axis=1)[:5].tolist())
+    trial.require((blocks_drawn.sum(axis=1) == blocks_drawn.shape[1]).all(), "Each draw has as many blocks as there "
+                  "are, and a block that is drawn twice counts twice.",
+                  mistake="M09" if blocks_drawn.max() == 1 else "M36", call=call,
+                  expected=f"{blocks_drawn.shape[1]} blocks", got=blocks_drawn.sum(axis=1)[:5].tolist())
     return drawn
 
 
 @lab.exercise("4.4", section="rolling-origin", hints=(
-    "Go through the months that can be judged. For each, two masks on `months`: which rows to learn from, which to judge.",
+    "Go through the months that can be judged. For each, two masks on `months`: rows to learn from, rows to judge.",
     "The first month to judge is `months.min() + min_train + gap`. Learn from `months < month - gap`."))
 def rolling_origin_splits(trial: Trial, answer) -> str:
     first, min_train = int(trial.rng.integers(1, 5)), int(trial.rng.integers(2, 4))
-    months = trial.rng.permutation(np.repeat(np.arange(first, first + 8), trial.rng.permutation([2, 2, 2, 3, 3, 3, 4, 4])))
+    sizes = trial.rng.permutation([2, 2, 2, 3, 3, 3, 4, 4])
+    months = trial.rng.permutation(np.repeat(np.arange(first, first + 8), sizes))
     for gap in (0, int(trial.rng.integers(1, 3))):
         _require_splits(trial, answer, months, min_train, gap)
 
     splits = answer(_real()["month"][:270_000], 4)
-    return (f"Judged on {len(splits)} months instead of one; the last model learns from {len(splits[-1][0]):,} flights, "
-            f"the first from {len(splits[0][0]):,}.")
+    return (f"Judged on {len(splits)} months instead of one; the last model learns from {len(splits[-1][0]):,} "
+            f"flights, the first from {len(splits[0][0]):,}.")
 
 
 def _require_splits(trial: Trial, answer, months: np.ndarray, min_train: int, gap: int) -> None:
@@ -244,14 +252,14 @@ def _require_splits(trial: Trial, answer, months: np.ndarray, min_train: int, ga
 
 @lab.exercise("4.5", section="calibration", hints=(
     "Give each flight the number of its bin, group by that number, and take count, mean prediction and late share.",
-    "Bin: `np.minimum((p * bins).astype(int), bins - 1)`. Error: the absolute gaps, averaged with the counts as weights."))
+    "Bin: `np.minimum((p * bins).astype(int), bins - 1)`. Error: the absolute gaps, averaged with weights `count`."))
 def calibration_table(trial: Trial, answer) -> str:
     y, p, bins = _chances(trial.rng)
     call = f"calibration_table(y={y.tolist()}, p={p.tolist()}, {bins=})"
     result = trial.call(answer, y, p, bins)
     trial.require(isinstance(result, tuple) and len(result) == 2 and isinstance(result[0], pd.DataFrame)
-                  and {"count", "mean_p", "share"} <= set(result[0].columns), "The answer is a frame with count, mean_p "
-                  "and share, and the error.", call=call, got=type(result).__name__)
+                  and {"count", "mean_p", "share"} <= set(result[0].columns), "The answer is a frame with count, "
+                  "mean_p and share, and the error.", call=call, got=type(result).__name__)
     table, error = result[0].reset_index(drop=True), result[1]
     place = np.minimum((p * bins).astype(int), bins - 1)
     rows = pd.DataFrame({"p": p, "y": y}).groupby(place)
@@ -265,9 +273,10 @@ def calibration_table(trial: Trial, answer) -> str:
     for column in ("count", "mean_p", "share"):
         got = table[column].to_numpy(float)
         same = _equal(got, expected[column])
-        mistake = "M32" if column != "share" else None
-        mistake = "M31" if column == "count" and len(got) == len(expected) and _one_moved(got, expected[column]) else mistake
-        trial.require(same, f"`{column}` holds, bin by bin, what the flights of the bin have.", mistake=mistake, call=call,
+        below = np.bincount(np.maximum(np.ceil(p * bins).astype(int) - 1, 0))
+        mistake = "M31" if column == "count" and _equal(got, below[below > 0]) else "M32" if column != "share" else None
+        trial.require(same, f"`{column}` holds, bin by bin, what the flights of the bin have.", mistake=mistake,
+                      call=call,
                       example=differing_rows(expected.round(4), expected[column].round(4), got.round(4))
                       if len(got) == len(expected) else None, expected=expected[column].round(4).tolist(),
                       got=got.round(4).tolist())
@@ -277,18 +286,14 @@ def calibration_table(trial: Trial, answer) -> str:
               "M36": np.abs(gap) @ count / bins}
     mistake = _match(errors, error) or ("M32" if _equal(error, np.abs(expected["share"] - middle) @ count / len(y)) or
                                         _equal(error, np.average(gap, weights=count)) else None)
-    trial.require(isinstance(error, Real) and _equal(error, errors[None]), "The error is the mean absolute gap, each bin "
-                  "with the weight of its flights.", mistake=mistake, call=call, expected=round(errors[None], 4),
+    trial.require(isinstance(error, Real) and _equal(error, errors[None]), "The error is the mean absolute gap, each "
+                  "bin with the weight of its flights.", mistake=mistake, call=call, expected=round(errors[None], 4),
                   got=error)
 
     late = _real()["late"]
     share = late.mean()
     return (f"Who gives every flight of the year the late share of the year, {share:.3f}, has an error of "
-            f"{answer(late, np.full(len(late), share), 10)[1]:.3f}: calibrated, and useless. Calibration is not enough.")
-
-
-def _one_moved(got: np.ndarray, expected: pd.Series) -> bool:
-    return got.sum() == expected.sum() and np.abs(got - expected).sum() <= 6
+            f"{answer(late, np.full(len(late), share), 10)[1]:.3f}: calibrated, and of no use to anybody.")
 
 
 def _chances(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int]:
@@ -309,8 +314,8 @@ def _chances(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int]:
 
 @lab.exercise("4.6", section="ranking", hints=(
     "Do one list at a time: put its gains in the order of the score, highest first. Both measures need only that.",
-    "`ranked = gain[own][np.argsort(-score[own])]`; discount of the first k: `np.log2(np.arange(1, k + 1) + 1)`; the best "
-    "order is the same gains sorted downwards, cut at k as well."))
+    "`ranked = gain[own][np.argsort(-score[own])]`; discount of the first k: `np.log2(np.arange(1, k + 1) + 1)`; the "
+    "best order is the same gains sorted downwards, cut at k as well."))
 def rank_quality(trial: Trial, answer) -> str:
     k = int(trial.rng.choice([3, 4]))
     lists, gain, score, expected = _rankings(trial.rng, k)
@@ -379,8 +384,8 @@ def _ranked(lists, gain, score, k, sign=-1, first=1, ideal="cut", hits="all", em
 
 @lab.exercise("4.7", section="paired-comparison", hints=(
     "As in 4.3, but each draw gives one number: the metric of the new scores minus that of the old, on the same rows.",
-    "The tail on each side is `0.05 / comparisons / 2`. The first number of the answer comes from all rows, not from the "
-    "draws."))
+    "The tail on each side is `0.05 / comparisons / 2`. The first number of the answer comes from all rows, not from "
+    "the draws."))
 def paired_difference(trial: Trial, answer) -> str:
     draws, comparisons = 60, int(trial.rng.choice([4, 10]))
     y, blocks, value = _blocks(trial.rng)
@@ -395,9 +400,10 @@ def paired_difference(trial: Trial, answer) -> str:
 
     call = f"paired_difference(y, p_old, p_new, blocks={blocks.tolist()}, metric, {draws=}, seed=…, {comparisons=})"
     got = trial.call(answer, y, y + 0.25, y + 0.5, blocks, metric, draws, 1, comparisons)
-    trial.require(isinstance(got, tuple) and len(got) == 3, "The answer is difference, lower and upper limit.", call=call,
-                  got=got)
-    trial.require(not seen["torn"], "A row that is drawn brings its own `y` and its own scores.", mistake="M51", call=call)
+    trial.require(isinstance(got, tuple) and len(got) == 3, "The answer is difference, lower and upper limit.",
+                  call=call, got=got)
+    trial.require(not seen["torn"], "A row that is drawn brings its own `y` and its own scores.", mistake="M51",
+                  call=call)
     old, new = (_require_blocks(trial, seen[kind], y, blocks, draws, call) for kind in ("old", "new"))
     trial.require(len(old) == len(new) and all(np.array_equal(np.sort(a), np.sort(b)) for a, b in zip(old, new)),
                   "Old and new scores are judged on the same drawn rows.", mistake="M51", call=call)
@@ -411,8 +417,8 @@ def paired_difference(trial: Trial, answer) -> str:
                "M40": (-point, -limits[1], -limits[0]),
                "M52": (point, apart[1][0] - apart[0][1], apart[1][1] - apart[0][0]),
                "M32": ((second - first).mean(), *limits)}
-    trial.require(_equal(got, answers[None]), f"New minus old, with an interval of level 1 - 0.05 / {comparisons} from the "
-                  "differences of the draws.", mistake=_match(answers, got), call=call,
+    trial.require(_equal(got, answers[None]), f"New minus old, with an interval of level 1 - 0.05 / {comparisons} from "
+                  "the differences of the draws.", mistake=_match(answers, got), call=call,
                   expected=np.round(answers[None], 4).tolist(), got=np.round(got, 4).tolist())
 
     real = _real()
@@ -427,11 +433,11 @@ def paired_difference(trial: Trial, answer) -> str:
 
 
 @lab.exercise("4.8", section="ab-tests", hints=(
-    "First the number of cases, from p0, p1, alpha and power alone. If an arm is shorter, wait. Otherwise cut both arms "
-    "at n, and test once.",
-    "`z_alpha, z_power = stats.norm.ppf([1 - alpha / 2, power])`, the formula above, `np.ceil`. Then `a[:n]`, `b[:n]`."))
+    "First the number of cases, from p0, p1, alpha and power alone. If an arm is shorter, wait. Otherwise cut both "
+    "arms at n, and test once.",
+    "`z_alpha, z_power = stats.norm.ppf([1 - alpha / 2, power])`, the formula, `np.ceil`. Then `a[:n]`, `b[:n]`."))
 def ab_test(trial: Trial, answer) -> str:
-    alpha, power = [(0.05, 0.8), (0.1, 0.9), (0.01, 0.8)][trial.rng.integers(3)]
+    alpha, power = [(0.01, 0.8), (0.02, 0.9)][trial.rng.integers(2)]
     p0, p1 = (float(p) for p in trial.rng.permutation([0.3, float(trial.rng.choice([0.42, 0.46, 0.5]))]))
     sizes = {None: _size(p0, p1, alpha, power), "M31": _size(p0, p1, alpha, power, np.floor),
              "M16": _size(p0, p1, alpha, 0.5), "M32": _size(p0, p1, 2 * alpha, power),
@@ -443,8 +449,8 @@ def ab_test(trial: Trial, answer) -> str:
     calm = np.concatenate([np.zeros(30, int), even[:n - 60], np.ones(30, int)])
     tail = np.ones(3 * n, int)
     got = trial.call(answer, calm[:n - 1], np.ones(n - 1, int), p0, p1, alpha, power)
-    trial.require(isinstance(got, dict) and {"n", "p_value", "verdict"} <= set(got), "The answer is a dict with n, p_value "
-                  "and verdict.", call=call, got=got)
+    trial.require(isinstance(got, dict) and {"n", "p_value", "verdict"} <= set(got), "The answer is a dict with n, "
+                  "p_value and verdict.", call=call, got=got)
     trial.require(got["n"] == n, "Each arm needs the number of cases of the formula, rounded up.",
                   mistake=_match(sizes, got["n"]), call=call, expected=n, got=got["n"])
     trial.require(got["verdict"] == "wait" and got["p_value"] is None, f"With {n - 1} of {n} cases in an arm there is "
@@ -458,7 +464,7 @@ def ab_test(trial: Trial, answer) -> str:
     got = trial.call(answer, a, b, p0, p1, alpha, power)
     trial.require(isinstance(got["p_value"], Real), "With enough cases there is a p-value.", call=call, got=got)
     wrong = {"M32": p_value / 2}
-    trial.require(np.isclose(got["p_value"], p_value), "The p-value is two-sided, from the pooled share of the first n.",
+    trial.require(np.isclose(got["p_value"], p_value), "The p-value is two-sided, from the pooled share at n.",
                   mistake=_match(wrong, got["p_value"]), call=call, expected=round(p_value, 5), got=got["p_value"])
     trial.require(got["verdict"] == "not shown", f"With alpha = {alpha:g} a p-value of {p_value:.3f} shows nothing.",
                   mistake="M27", call=call, expected="not shown", got=got["verdict"])
@@ -489,7 +495,7 @@ def _borderline(n: int, alpha: float) -> tuple[np.ndarray, np.ndarray, float]:
 
 @lab.exercise("4.9", section="slices", hints=(
     "Count and late share for each slice and group, then put the two groups side by side and drop slices without one.",
-    "`flights.groupby([by, group])[\"late\"].agg([\"mean\", \"count\"]).unstack(group)`; weights are the flights of both."))
+    "`flights.groupby([by, group])[\"late\"].agg([\"mean\", \"count\"]).unstack(group)`, and the counts as weights."))
 def slice_table(trial: Trial, answer) -> str:
     flights, pair = _slices(trial.rng)
     call = f"slice_table(flights, by=\"origin\", group=\"carrier\", {pair=})"
@@ -497,8 +503,8 @@ def slice_table(trial: Trial, answer) -> str:
     trial.require(isinstance(result, tuple) and len(result) == 2 and isinstance(result[0], pd.DataFrame),
                   "The answer is a frame and a number.", call=call, got=type(result).__name__)
     table, adjusted = result
-    trial.require({"n_first", "n_second", "difference"} <= set(table.columns), "Each slice comes with the counts of both "
-                  "groups: without them nobody knows which slice is luck.", mistake="M16", call=call,
+    trial.require({"n_first", "n_second", "difference"} <= set(table.columns), "Each slice comes with the counts of "
+                  "both groups: without them nobody knows which slice is luck.", mistake="M16", call=call,
                   expected=["n_first", "n_second", "difference"], got=list(table.columns))
     expected, weighted = _sliced(flights, pair)
     trial.require(set(table.index) == set(expected.index), "A slice in which one of the two groups has no flights "
@@ -509,8 +515,8 @@ def slice_table(trial: Trial, answer) -> str:
     for column in ("n_first", "n_second", "difference"):
         wrong = {"M40": -expected["difference"] if column == "difference" else
                  expected["n_second" if column == "n_first" else "n_first"]}
-        trial.require(_equal(table[column], expected[column]), f"`{column}` is taken from the flights of the two groups in "
-                      "each slice, second minus first.", mistake=_match(wrong, table[column]), call=call,
+        trial.require(_equal(table[column], expected[column]), f"`{column}` is taken from the flights of the two "
+                      "groups in each slice, second minus first.", mistake=_match(wrong, table[column]), call=call,
                       example=differing_rows(expected.reset_index(), expected[column].round(4), table[column].round(4)))
     both = flights[flights["carrier"].isin(pair)]
     means = both.groupby("carrier")["late"].mean()

@@ -18,8 +18,8 @@ from scipy import stats
 from sklearn.calibration import CalibratedClassifierCV, calibration_curve
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import (average_precision_score, brier_score_loss, make_scorer, ndcg_score,
-                             precision_recall_curve, precision_recall_fscore_support, roc_auc_score)
+from sklearn.metrics import average_precision_score, brier_score_loss, make_scorer, ndcg_score, roc_auc_score
+from sklearn.metrics import precision_recall_curve, precision_recall_fscore_support
 from sklearn.model_selection import KFold, TimeSeriesSplit, TunedThresholdClassifierCV
 
 from mlelab import case, data, figure
@@ -67,8 +67,8 @@ pd.crosstab(validation["late"], (validation["p"] >= 0.5).rename("alert")).rename
 
 # %% [markdown]
 # **Precision** asks of the alerts how many were needed. **Recall** asks of the late flights how many were found.
-# **F1** is their harmonic mean, 2 tp / (2 tp + fp + fn). Who alerts nobody has no alerts to ask about: precision is then
-# *undefined*, not 0.
+# **F1** is their harmonic mean, 2 tp / (2 tp + fp + fn). Who alerts nobody has no alerts to ask about: precision is
+# then *undefined*, not 0.
 #
 # ### Exercise 4.1: counts and what follows from them (1 point)
 
@@ -415,8 +415,8 @@ share, mean_p = calibration_curve(test["late"], test["p"], n_bins=10)
 print(f"mean gap over bins, unweighted: {np.abs(share - mean_p).mean():.3f}")
 
 # %% [markdown]
-# On validation the model is visibly off. So recalibrate on these months? **Predict:** does the Brier score (mean squared
-# error of the chances, lower is better) of the test months fall?
+# On validation the model is visibly off. So recalibrate on these months? **Predict:** does the Brier score (mean
+# squared error of the chances, lower is better) of the test months fall?
 
 # %%
 test = sealed.open("does recalibration on September and October help?")
@@ -424,7 +424,7 @@ recalibrated = CalibratedClassifierCV(FrozenEstimator(linear), method="isotonic"
 for name, rows in {"validation": validation, "test": test}.items():
     new = recalibrated.predict_proba(rows)[:, 1]
     print(f"{name:11} Brier {brier_score_loss(rows['late'], rows['p']):.4f} -> "
-          f"{brier_score_loss(rows['late'], new):.4f}, mean prediction {new.mean():.3f}, late {rows['late'].mean():.3f}")
+          f"{brier_score_loss(rows['late'], new):.4f}, mean p {new.mean():.3f}, late {rows['late'].mean():.3f}")
 
 # %% [markdown]
 # It learned the calm, like the tuned threshold. Recalibrate when the *relation* changed, not when the season did.
@@ -513,19 +513,20 @@ for name, score in {"all features": test["p_trees"].to_numpy(),
     print(f"{name:14} AUC {roc_auc_score(late, score):.3f}   late among the first ten {top:.3f}")
 
 # %% [markdown]
-# Weather and delays say which days are bad. Within one airport's day they are almost the same for all flights, and there
-# they are noise. A metric that pools lists rewards what the list cannot use.
+# Weather and delays say which days are bad. Within one airport's day they are almost the same for all flights, and
+# there they are noise. A metric that pools lists rewards what the list cannot use.
 #
 # ## 7. Is it better, or lucky?
 #
-# The trees have a higher AUC. Both models were judged on the same days, so when a hard day is drawn it is hard for both.
-# A **paired** comparison draws days once and takes the difference within the draw. A worked example on three days, the
-# cost per flight at 1/6:
+# The trees have a higher AUC. Both models were judged on the same days, so when a hard day is drawn it is hard for
+# both. A **paired** comparison draws days once and takes the difference within the draw. A worked example on three
+# days, the cost per flight at 1/6:
 
 # %%
 test = sealed.open("are the trees better than the linear model?")
 silent = {name: test[column] < 1 / 6 for name, column in {"linear": "p", "trees": "p_trees"}.items()}
-cost = pd.DataFrame({name: 5 * (s & (test["late"] == 1)) + 1 * (~s & (test["late"] == 0)) for name, s in silent.items()})
+late = test["late"] == 1
+cost = pd.DataFrame({name: 5 * (quiet & late) + 1 * (~quiet & ~late) for name, quiet in silent.items()})
 cost.groupby(test["date"]).mean().assign(difference=lambda day: day["trees"] - day["linear"]).round(3).iloc[[0, 30, 60]]
 
 # %% [markdown]
@@ -572,9 +573,9 @@ found = paired_difference(late, old, new, test["date"].to_numpy(), roc_auc_score
 print("AUC, trees minus linear: {:+.4f}, by day from {:+.4f} to {:+.4f}".format(*found))
 
 # %% [markdown]
-# Not proven, and not refuted: the days allow anything from a loss to a gain. **At work:** `scipy.stats.permutation_test`
-# asks the other way round. If it did not matter which model made the cost of a day, how often would the mean difference
-# be as large as this one?
+# Not proven, and not refuted: the days allow anything from a loss to a gain. **At work:**
+# `scipy.stats.permutation_test` asks the other way round. If it did not matter which model made the cost of a day,
+# how often would the mean difference be as large as this one?
 
 # %%
 test = sealed.open("are the trees better than the linear model?")
@@ -649,8 +650,8 @@ print(f"one look at the end: {(abs(z[:, -1]) > 1.96).mean():.1%} false alarms")
 print(f"ten looks, stop at the first p < 0.05: {(abs(z) > 1.96).any(axis=1).mean():.1%}")
 
 # %% [markdown]
-# **At work:** `chi2_contingency` without its continuity correction is the same test. And a formula can be tried out: with
-# the planned size, a real difference should be found four times in five.
+# **At work:** `chi2_contingency` without its continuity correction is the same test. And a formula can be tried out:
+# with the planned size, a real difference should be found four times in five.
 
 # %%
 rng = np.random.default_rng(1)
@@ -729,9 +730,9 @@ print(f"9E minus WN: pooled {100 * (means['9E'] - means['WN']):+.1f} points, "
 table.round(3)
 
 # %% [markdown]
-# This is **Simpson's paradox**: worse overall, better at every airport that both use. 9E flies mostly from Kennedy, and
-# Southwest does not fly there at all. **At work:** `pivot_table` for the shares, and an interval for each of them, because
-# small slices lie. Wilson's does not leave the range from 0 to 1.
+# This is **Simpson's paradox**: worse overall, better at every airport that both use. 9E flies mostly from Kennedy,
+# and Southwest does not fly there at all. **At work:** `pivot_table` for the shares, and an interval for each of
+# them, because small slices lie. Wilson's does not leave the range from 0 to 1.
 
 # %%
 print(pair.pivot_table(index="origin", columns="carrier", values="late", aggfunc=["mean", "size"]).round(3))
@@ -742,9 +743,9 @@ print(f"9E at EWR: {own.mean():.3f}, 95 % from {low:.3f} to {high:.3f}")
 # %% [markdown]
 # ## 10. The card that every model must pass
 #
-# The case gets its evaluation report. `case.evaluation_card` asks four questions of a model, with intervals by day: does
-# it beat the table of rates, does it save money, at the worst airport too, and are its chances true? Every model of the
-# later chapters must pass it.
+# The case gets its evaluation report. `case.evaluation_card` asks four questions of a model, with intervals by day:
+# does it beat the table of rates, does it save money, at the worst airport too, and are its chances true? Every model
+# of the later chapters must pass it.
 
 # %%
 overall = learned["late"].mean()

@@ -355,7 +355,8 @@ def with_bincount(y, p, bins):
     place = np.digitize(p, np.arange(1, bins) / bins)
     count, mean_p, share = (np.bincount(place, weight, bins) for weight in (np.ones(len(p)), p, y))
     used = count > 0
-    table = pd.DataFrame({"count": count[used], "mean_p": mean_p[used] / count[used], "share": share[used] / count[used]})
+    table = pd.DataFrame({"count": count, "mean_p": mean_p, "share": share})[used]
+    table[["mean_p", "share"]] = table[["mean_p", "share"]].div(table["count"], axis=0)
     return table, np.abs(share - mean_p).sum() / len(p)
 
 
@@ -567,7 +568,7 @@ def one_sided_p_value(a, b, p0, p1, alpha=0.05, power=0.8):
 
 @wrong("4.8", "M27")
 def five_percent_whatever_was_asked(a, b, p0, p1, alpha=0.05, power=0.8):
-    return read(a, b, planned(p0, p1, 0.07, power), 0.07)
+    return read(a, b, planned(p0, p1, alpha, power), 0.05)
 
 
 @wrong("4.8", "M31")
