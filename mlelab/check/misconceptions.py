@@ -119,6 +119,18 @@ _ALL = [
      "Numbers were given to things without an order, or a circle was cut or folded. A model believes distances."),
     ("M50", "score taken for a chance",
      "Resampling or weighting moves every predicted chance. Move it back before anybody acts on it."),
+     "Causes were taken for consequences, or the last for the first. Say in words which way it goes."),
+    ("M51", "pairs torn apart",
+     "What belongs to one row, or to one draw, was drawn separately. Draw rows once, and take everything from"
+     " them."),
+    ("M52", "overlap taken for equality",
+     "Two intervals may overlap and the difference still be clear. Give the interval of the difference."),
+    ("M53", "winner judged alone",
+     "The best of many looks good by luck. Widen the interval for the number of comparisons."),
+    ("M54", "mix taken for effect",
+     "The groups differ in what they are made of, and a pooled rate shows that. Compare like with like."),
+    ("M55", "lists pooled",
+     "A ranking is used list by list. Measure within each list, then average over lists."),
 ]
 
 MISCONCEPTIONS = {code: Misconception(code, name, why) for code, name, why in _ALL}
