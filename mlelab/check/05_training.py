@@ -638,7 +638,7 @@ def _flights() -> tuple[pd.DataFrame, pd.DataFrame, int]:
     flights = data.load("features").dropna(subset="arr_delay")
     flights["late"] = (flights["arr_delay"] >= case.LATE_MINUTES).astype(int)
     train, validation, _ = case.split(flights)
-    return train.sample(20_000, random_state=5), validation.sample(10_000, random_state=5), len(train)
+    return train.sample(20_000, random_state=5), validation.sample(4_000, random_state=5), len(train)
 
 
 @functools.cache
