@@ -132,7 +132,8 @@ def numbers(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 some = train_flights.sample(20_000, random_state=5)
 encoder = case.linear_model()[0].fit(some)
 (x_all, y_all), (x_val, y_val) = numbers(some), numbers(validation.sample(8_000, random_state=5))
-folder = Path(tempfile.mkdtemp(prefix="lab5-"))  # for what this lab writes
+scratch = tempfile.TemporaryDirectory(prefix="lab5-")  # for what this lab writes; it goes when the kernel does
+folder = Path(scratch.name)
 np.savez(folder / "delay.npz", x=x_all.astype("float32"), y=y_all.astype("float32"), x_val=x_val, y_val=y_val)
 print("numbers for each flight:", x_all.shape[1])
 
@@ -201,11 +202,17 @@ for name, mean in {"plain mean": gradients.mean(axis=0), "weighted mean": allred
 # one device is the plainest way to reduce; you will see the others below.
 
 # %%
+from mlelab.training.quiet import quiet
+
+with quiet():  # it would say at length that there is no GPU
+    import tensorflow
+
+    cpu = tensorflow.config.list_physical_devices("CPU")[0]
+
 import keras
 import tensorflow as tf
 
 tf.get_logger().setLevel("ERROR")
-cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 4)
 devices = [f"CPU:{number}" for number in range(4)]
 strategy = tf.distribute.MirroredStrategy(devices, cross_device_ops=tf.distribute.ReductionToOneDevice())
@@ -830,19 +837,19 @@ def take_steps(parts: dict, steps: int) -> np.ndarray:
 
 # %%
 for kept in (["model"], ["model", "optimizer"], ["model", "optimizer", "batches"]):
-    parts, resumed = prepared(), prepared()
-    managers = [tf.train.CheckpointManager(tf.train.Checkpoint(**{name: made[name] for name in kept}),
-                                           folder / "-".join(kept), max_to_keep=2) for made in (parts, resumed)]
-    take_steps(parts, 40)
-    managers[0].save()
-    smooth = take_steps(parts, 40)
-    managers[1].checkpoint.restore(managers[1].latest_checkpoint)
-    same = np.array_equal(smooth, take_steps(resumed, 40))
+    smooth, resumed = prepared(), prepared()
+    checkpoint = tf.train.Checkpoint(**{name: smooth[name] for name in kept})
+    manager = tf.train.CheckpointManager(checkpoint, folder / "-".join(kept), max_to_keep=2)
+    take_steps(smooth, 40)
+    manager.save()
+    tf.train.Checkpoint(**{name: resumed[name] for name in kept}).restore(manager.latest_checkpoint)
+    same = np.array_equal(take_steps(smooth, 40), take_steps(resumed, 40))
     print(f"{', '.join(kept):27} bit for bit the same: {same}")
 
 # %% [markdown]
-# Only the last line has everything. A damaged file is not passed over for you: `manager.checkpoints` lists what there
-# is, and to go back to the one before is your code.
+# Only the last line has everything. Two traps of the tool: `restore(None)`, which is what `latest_checkpoint` gives
+# for an empty folder, does nothing and says nothing; and a damaged file is not passed over for you.
+# `manager.checkpoints` lists what there is, and to go back to the one before is your code.
 #
 # Now the real thing: two processes, and **one of them is killed** in the middle of the run. What does the other one do?
 
