@@ -131,6 +131,18 @@ _ALL = [
      "The groups differ in what they are made of, and a pooled rate shows that. Compare like with like."),
     ("M55", "lists pooled",
      "A ranking is used list by list. Measure within each list, then average over lists."),
+    ("M56", "replicas out of step",
+     "Workers must start alike, take the same number of steps and apply the same gradient. Otherwise they train "
+     "different models, or wait for each other for ever."),
+    ("M57", "half a checkpoint",
+     "A run goes on only from all of its state: step, parameters, optimiser, data position, random numbers. Write it "
+     "to a new file, then give that its name."),
+    ("M58", "communication taken as free",
+     "Each byte between workers costs time. Count what every worker sends before you add workers."),
+    ("M59", "only the weights counted",
+     "Training also holds gradients, optimiser state, a master copy and activations. Add all of it up."),
+    ("M60", "update in the wrong place",
+     "One effective batch is one update: add up, step once, then start again from zero."),
 ]
 
 MISCONCEPTIONS = {code: Misconception(code, name, why) for code, name, why in _ALL}
