@@ -89,6 +89,8 @@ def auc_by_days(late: pd.Series, scores: dict[str, np.ndarray], days: pd.Series,
                          for a in above])
         auc[name] = np.einsum("di,ij,dj->d", drawn, wins, drawn) / pairs
     return pd.DataFrame(auc)
+
+
 class Sealed:
     """Rows that are kept to judge. Opening them takes a question, and every opening is written down."""
 

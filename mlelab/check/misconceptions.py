@@ -97,7 +97,7 @@ _ALL = [
      "The outcome is known too early to need a prediction, or never. Choose one that is observed after the "
      "action."),
     ("M40", "direction reversed",
-     "Causes were taken for consequences. Follow the arrows from what changed."),
+     "Causes were taken for consequences, or the last for the first. Say in words which way it goes."),
     ("M41", "type lost",
      "A code became a number, or a number a text: 0517 is not 517. Say the type of each column."),
     ("M42", "half-written output",
@@ -119,7 +119,6 @@ _ALL = [
      "Numbers were given to things without an order, or a circle was cut or folded. A model believes distances."),
     ("M50", "score taken for a chance",
      "Resampling or weighting moves every predicted chance. Move it back before anybody acts on it."),
-     "Causes were taken for consequences, or the last for the first. Say in words which way it goes."),
     ("M51", "pairs torn apart",
      "What belongs to one row, or to one draw, was drawn separately. Draw rows once, and take everything from"
      " them."),
