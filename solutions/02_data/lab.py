@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 import sqlglot
 from IPython.display import HTML
 
+# %%
 from mlelab import case, data, figure
 from mlelab.pipelines import stream
 
