@@ -485,11 +485,12 @@ fig, ax = plt.subplots()
 ax.plot(n, n, ":", label="linear")
 ax.plot(n, speedup(n, **step, payload=0, bandwidth=1, delay=0), "--", label="Amdahl")
 for payload, style in ((4e6, "-"), (400e6, "-.")):
-    ax.plot(n, speedup(n, **step, payload=payload, bandwidth=10e9, delay=50e-6), style, label=f"{payload / 1e6:.0f} MB")
+    ax.plot(n, speedup(n, **step, payload=payload, bandwidth=10e9, delay=50e-6), style,
+            label=f"with communication, {payload / 1e6:.0f} MB")
 ax.set(xlabel="workers", ylabel="speed-up", ylim=(0, 16))
-ax.legend(title="with communication")
-figure.show(fig, alt="Speed-up against workers. Amdahl's curve bends below the linear one; with 4 MB of gradients the "
-            "curve reaches its best and falls again; with 400 MB it never gets beyond about one and a half.")
+ax.legend()
+figure.show(fig, alt="Speed-up against workers. Amdahl's curve bends below the linear one; with 4 MB of gradients it "
+            "flattens below 9, with 400 MB it never gets beyond one and a half.")
 
 # %% [markdown]
 # Models are cheap. Let us measure, with two **real processes**. `worker.py` is a training script that knows nothing of
