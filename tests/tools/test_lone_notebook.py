@@ -7,12 +7,16 @@ import shutil
 import subprocess
 import sys
 import threading
+import tomllib
 from pathlib import Path
 
+import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / "_build" / "lone" / ("Scripts" if os.name == "nt" else "bin") / "python"
+AREAS = sorted(path.parent.name for path in ROOT.glob("labs/*/lab.ipynb"))
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 RUN = """
 import sys, nbformat
 from nbclient import NotebookClient
@@ -31,7 +35,7 @@ def data_url():
         server.shutdown()
 
 
-@pytest.mark.parametrize("area", sorted(path.parent.name for path in ROOT.glob("labs/*/lab.ipynb")))
+@pytest.mark.parametrize("area", [area for area in AREAS if area.partition("_")[2] not in EXTRAS])
 def test_a_lab_alone_reaches_its_last_cell(area, tmp_path, data_url):
     if not PYTHON.exists():
         if os.environ.get("CI"):
@@ -44,6 +48,13 @@ def test_a_lab_alone_reaches_its_last_cell(area, tmp_path, data_url):
     done = subprocess.run([PYTHON, "-c", RUN], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert f"Lab {area} is ready" in done.stdout and "downloaded on first use" in done.stdout
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_a_lab_alone_asks_for_what_it_needs(area):
+    notebook, extra = nbformat.read(ROOT / "labs" / area / "lab.ipynb", 4), area.partition("_")[2]
+    wanted = f"mlelab[{extra}] @" if extra in EXTRAS else "mlelab @"
+    assert wanted in next(cell.source for cell in notebook.cells if cell.cell_type == "code")
 
 
 def test_the_environment_holds_no_more_than_the_base(tmp_path):
