@@ -122,7 +122,6 @@ class Processes:
         env |= {
             "HOME": str(folder),
             "PYTHONUNBUFFERED": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
             "PATH": os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]),
             **environment,
         }
