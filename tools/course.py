@@ -57,7 +57,7 @@ def need_environment():
         lines = (ROOT / "requirements.txt").read_text().splitlines()
         pinned = next(line.split(" ")[0] for line in lines if line.startswith("uv=="))
         run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", pinned)
-    run(uv, "pip", "sync", "--quiet", "--python", python, ROOT / "requirements.txt")
+    run(uv, "pip", "sync", "--quiet", "--compile-bytecode", "--python", python, ROOT / "requirements.txt")
     run(uv, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--python", python, "--editable", ROOT)
 
 
