@@ -286,7 +286,8 @@ def asof_mean(trial: Trial, answer) -> str:
                   call=call, example=queries[empty].head(1), expected="missing", got=got[empty].iloc[0])
     day = pd.Timedelta("1D")
     variants = {
-        "M10": _asof(events, queries, window, clock="scheduled"), "M32": _asof(events, queries, window, here=False).where(~empty),
+        "M10": _asof(events, queries, window, clock="scheduled"),
+        "M32": _asof(events, queries, window, here=False).where(~empty),
         "M31": [_asof(events, queries, window, right="<"), _asof(events, queries, window, left=">="),
                 _asof(events, queries, window, left=">=", right="<")],
         "M01": [_asof(events, queries, window, ahead=window), _asof(events, queries, window, ahead=window / 2),
