@@ -250,7 +250,7 @@ def _require_splits(trial: Trial, answer, months: np.ndarray, min_train: int, ga
                       mistake="M09", call=call, expected=(months < month - gap).sum(), got=len(fit))
 
 
-@lab.exercise("4.5", section="calibration", hints=(
+@lab.exercise("4.5", section="calibrated-chances", hints=(
     "Give each flight the number of its bin, group by that number, and take count, mean prediction and late share.",
     "Bin: `np.minimum((p * bins).astype(int), bins - 1)`. Error: the absolute gaps, averaged with weights `count`."))
 def calibration_table(trial: Trial, answer) -> str:
@@ -312,7 +312,7 @@ def _chances(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int]:
             return y, p, bins
 
 
-@lab.exercise("4.6", section="ranking", hints=(
+@lab.exercise("4.6", section="ranking-within-lists", hints=(
     "Do one list at a time: put its gains in the order of the score, highest first. Both measures need only that.",
     "`ranked = gain[own][np.argsort(-score[own])]`; discount of the first k: `np.log2(np.arange(1, k + 1) + 1)`; the "
     "best order is the same gains sorted downwards, cut at k as well."))
