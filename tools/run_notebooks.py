@@ -78,7 +78,8 @@ def main() -> int:
     parser.add_argument("--cell-timeout", type=int, default=300, help="seconds; a dead kernel is noticed after these")
     arguments = parser.parse_args()
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        results = list(pool.map(partial(run, cell_timeout=arguments.cell_timeout), [path.resolve() for path in arguments.paths] or notebooks()))
+        paths = [path.resolve() for path in arguments.paths] or notebooks()
+        results = list(pool.map(partial(run, cell_timeout=arguments.cell_timeout), paths))
     for result in results:
         if not result["ok"]:
             print(result["output"])

@@ -208,7 +208,7 @@ def dp_step(trial: Trial, answer) -> str:
                   "all rows.", mistake=_matching(results, copies[0], atol=1e-4), call=call, example=shown.head(1),
                   expected=full.round(4), got=copies[0].round(4))
     gap = abs(copies - full).max()
-    return (f"{replicas} replicas with {', '.join(map(str, rows))} rows end where one device would, to within "
+    return (f"{replicas} replicas with {', '.join(map(str, sorted(rows)))} rows end where one device would, to within "
             f"{'a ten-thousandth' if gap > 1e-5 else 'the rounding of float32'}.")
 
 

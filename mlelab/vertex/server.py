@@ -130,7 +130,7 @@ class Cloud:
             "GOOGLE_API_USE_CLIENT_CERTIFICATE": "false",
             "FSSPEC_GCS": json.dumps({"endpoint_url": f"http://127.0.0.1:{self.http_port}"}),
             "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
-            "MLELAB_VERTEX": self.state.as_posix(),
+            "MLELAB_VERTEX": "gone when it ends" if self._temporary else self.state.as_posix(),
         }
 
     def close(self) -> None:

@@ -401,7 +401,7 @@ database = duckdb.connect()
 for name, frame in tables.items():
     database.register(name, frame)
 ported = database.execute(here).df()
-ported.iloc[[30, 38, 190]].round(3)
+ported.iloc[[30, 38, 190]].round({"month_rate": 3, "week_rate": 3})
 
 # %% [markdown]
 # The one line that sends it to BigQuery instead, with an account and `flights` replaced by the name of your table:

@@ -434,7 +434,7 @@ print("DuckDB agrees in every row:", np.allclose(by_sql, by_hand, equal_nan=True
 # read asks for the values *as of* each row's timestamp, an online read for the latest. Below is Google's own library;
 # on your machine it talks to the local stand-in.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 from mlelab import vertex
 
 vertex.connect(ephemeral=True)
