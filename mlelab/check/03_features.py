@@ -202,7 +202,7 @@ def target_encode(trial: Trial, answer) -> str:
     real, real_train = _real()
     real = real.sample(1_000, random_state=0)  # few, so that an answer row by row is quick as well
     real_key = real["carrier"] + real["flight"].astype(str) + "-" + real["dest"]
-    fold = (real["decision_time"].dt.dayofyear % 5).where(real_train[real.index], -1)
+    fold = (real["decision_time"].dt.day_of_year % 5).where(real_train[real.index], -1)
     late = (real["arr_delay"] >= case.LATE_MINUTES).astype(int)
     spread = answer(real_key, late, fold, 20.0)[fold >= 0].std()
     raw = late[fold >= 0].groupby(real_key[fold >= 0]).transform("mean").std()

@@ -304,7 +304,7 @@ check.target_encode(target_encode)
 # order of the four.
 
 # %%
-folds = (features["decision_time"].dt.dayofyear % 5).where(is_train, -1)
+folds = (features["decision_time"].dt.day_of_year % 5).where(is_train, -1)
 right = target_encode(key, features["late"], folds, m=20)
 overall = train["late"].mean()
 in_sample = key.map(features["late"][is_train].groupby(key[is_train]).mean()).fillna(overall)
