@@ -520,15 +520,23 @@ for name, version in versions.items():
 # together.
 
 # %%
+levels = {column: sorted(learn[column].unique()) for column in case.CATEGORIES}
+
+
+def with_levels(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """The columns and the categories as XGBoost reads them; a code that training never saw is missing."""
+    return rows[columns].assign(**{name: pd.Categorical(rows[name].where(rows[name].isin(known)), known)
+                                   for name, known in levels.items()})
+
+# %%
 groups = {"schedule": case.SCHEDULE, "+ weather": case.SCHEDULE + case.WEATHER,
           "+ congestion": case.SCHEDULE + case.WEATHER + case.CONGESTION}
 scores = {}
 for name, columns in groups.items():
     linear = case.linear_model(columns).fit(learn, learn["late"])
     scores[f"linear, {name}"] = linear.predict_proba(validation)[:, 1]
-    levels = {column: pd.CategoricalDtype(sorted(learn[column].unique())) for column in case.CATEGORIES}
-    boosted = trees().fit(learn[columns + case.CATEGORIES].astype(levels), learn["late"])
-    scores[f"trees, {name}"] = boosted.predict_proba(validation[columns + case.CATEGORIES].astype(levels))[:, 1]
+    boosted = trees().fit(with_levels(learn, columns), learn["late"])
+    scores[f"trees, {name}"] = boosted.predict_proba(with_levels(validation, columns))[:, 1]
 
 # %%
 days = validation["decision_time"].dt.tz_convert("America/New_York").dt.date
