@@ -13,14 +13,17 @@ class TagUnsolved(NbGraderPreprocessor):
         for cell in nb.cells:
             if cell.cell_type != "code" or "%pip" in cell.source:  # the bootstrap cell is not plain Python
                 continue
-            made, needed = names(cell.source)
             if cell.metadata.get("nbgrader", {}).get("solution"):
-                tainted |= made
-            elif needed & tainted:
-                tainted |= made
+                tainted |= names(cell.source)[0]
+                continue
+            fails = False
+            for statement in ast.parse(cell.source).body:
+                made, needed = names(ast.unparse(statement))
+                touched = bool(needed & tainted)
+                fails |= touched and not isinstance(statement, ast.FunctionDef)  # a function fails when it is called
+                tainted = tainted | made if fails or touched else tainted - made
+            if fails:
                 cell.metadata["tags"] = sorted({*cell.metadata.get("tags", []), "raises-exception"})
-            else:
-                tainted -= made
         return nb, resources
 
 

@@ -551,7 +551,7 @@ def _slices(rng: np.random.Generator) -> tuple[pd.DataFrame, tuple[str, str]]:
 
 def _sliced(flights: pd.DataFrame, pair: tuple[str, str]) -> tuple[pd.DataFrame, float]:
     own = [flights[flights["carrier"] == name].groupby("origin")["late"].agg(["mean", "count"]) for name in pair]
-    both = own[0].join(own[1], lsuffix="_first", rsuffix="_second", how="inner").sort_index()
+    both = own[0].add_suffix("_first").join(own[1].add_suffix("_second"), how="inner").sort_index()
     table = pd.DataFrame({"n_first": both["count_first"], "n_second": both["count_second"],
                           "difference": both["mean_second"] - both["mean_first"]})
     return table, float(np.average(table["difference"], weights=table["n_first"] + table["n_second"]))

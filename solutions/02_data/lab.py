@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from importlib.resources import files
 from pathlib import Path
 
 import duckdb
@@ -377,21 +378,14 @@ def late_rate_sql() -> str:
 check.late_rate_sql(late_rate_sql)
 
 # %% [markdown]
-# **At work** the table may be in BigQuery, whose dialect differs. This is the same query there. sqlglot reads it and
-# writes it for DuckDB, so that you can test it before it costs anything.
+# **At work** the table may be in BigQuery, whose dialect differs: `COUNTIF` for a filtered count, `DATE_TRUNC(day, MONTH)`
+# with the arguments the other way round. The file `mlelab/pipelines/late_rate.sql` has the same query there. sqlglot
+# reads it and writes it for DuckDB, so that you can test it before it costs anything.
 
 # %%
-in_bigquery = """
-    WITH daily AS (
-      SELECT day, COUNT(*) AS flights, COUNTIF(arr_delay >= 30) AS late FROM flights
-      WHERE arr_delay IS NOT NULL AND carrier IN (SELECT carrier FROM partners) GROUP BY day)
-    SELECT day, SAFE_DIVIDE(SUM(late) OVER month, SUM(flights) OVER month) AS month_rate,
-      SAFE_DIVIDE(SUM(late) OVER week, SUM(flights) OVER week) AS week_rate FROM daily
-    WINDOW month AS (PARTITION BY DATE_TRUNC(day, MONTH)),
-      week AS (ORDER BY UNIX_DATE(day) RANGE BETWEEN 6 PRECEDING AND CURRENT ROW) ORDER BY day
-"""
+in_bigquery = (files("mlelab.pipelines") / "late_rate.sql").read_text()
 here = sqlglot.transpile(in_bigquery, read="bigquery", write="duckdb")[0]
-print(here[:167], "…")
+print("COUNTIF" in in_bigquery, "->", "FILTER(WHERE arr_delay >= 30)" in here)
 
 # %%
 tables = {"flights": flights.assign(day=pd.to_datetime(flights[["year", "month", "day"]]).dt.date)[

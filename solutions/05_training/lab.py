@@ -769,20 +769,21 @@ def train(state: dict, advance, steps: int, folder: Path, every: int) -> dict:
     Goes on from the newest checkpoint that can be read; one that is damaged is passed over.
     """
     ### BEGIN SOLUTION
+    reached = state
     newest_first = sorted(folder.glob("step-*.pkl"), key=lambda path: int(path.stem[5:]), reverse=True)
     for path in newest_first:
         try:
-            state = pickle.loads(path.read_bytes())
+            reached = pickle.loads(path.read_bytes())
             break
         except (EOFError, pickle.UnpicklingError):
             continue
-    while state["step"] < steps:
-        state = advance(state)
-        if state["step"] % every == 0:
+    while reached["step"] < steps:
+        reached = advance(reached)
+        if reached["step"] % every == 0:
             unfinished = folder / "unfinished"
-            unfinished.write_bytes(pickle.dumps(state))
-            unfinished.replace(folder / f"step-{state['step']}.pkl")
-    return state
+            unfinished.write_bytes(pickle.dumps(reached))
+            unfinished.replace(folder / f"step-{reached['step']}.pkl")
+    return reached
     ### END SOLUTION
 
 # %% check="5.8" points=2

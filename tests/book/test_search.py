@@ -17,7 +17,6 @@ FIRST = {  # what a reader types, and the place that explains it
     "M09": "book/reference/misconceptions.html#m09",
     "Vertex AI": "book/reference/gcp-names.html#gcp-vertex-ai",
     "exercise 1.4": "book/reference/exercises.html#exercise-1-4",
-    "windows": "book/00_start.html#set-up",
 }
 
 

@@ -40,7 +40,7 @@ def notebook(body: str, arguments: str = "") -> str:
 def test_state_outlives_the_notebook(tmp_path):
     state = f"state={str(tmp_path / 's')!r}"
     notebook('storage.Client().create_bucket("kept-bucket")', state)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (tmp_path / "s" / "server.json").exists():  # the server ends a few seconds after its last notebook
         assert time.monotonic() < deadline
         time.sleep(0.2)
