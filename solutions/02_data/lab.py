@@ -361,8 +361,7 @@ def late_rate_sql() -> str:
     return """
     WITH daily AS (
         SELECT day, COUNT(*) AS flights, COUNT(*) FILTER (WHERE arr_delay >= 30) AS late
-        FROM flights
-        WHERE arr_delay IS NOT NULL AND carrier IN (SELECT carrier FROM partners)
+        FROM flights WHERE arr_delay IS NOT NULL AND carrier IN (SELECT carrier FROM partners)
         GROUP BY day
     )
     SELECT day, SUM(late) OVER month / SUM(flights) OVER month AS month_rate,
@@ -378,9 +377,9 @@ def late_rate_sql() -> str:
 check.late_rate_sql(late_rate_sql)
 
 # %% [markdown]
-# **At work** the table may be in BigQuery, whose dialect differs: `COUNTIF` for a filtered count, `DATE_TRUNC(day, MONTH)`
-# with the arguments the other way round. The file `mlelab/pipelines/late_rate.sql` has the same query there. sqlglot
-# reads it and writes it for DuckDB, so that you can test it before it costs anything.
+# **At work** the table may be in BigQuery, whose dialect differs: `COUNTIF` for a filtered count, and
+# `DATE_TRUNC(day, MONTH)` with the arguments the other way round. `mlelab/pipelines/late_rate.sql` has the same query
+# there. sqlglot reads it and writes it for DuckDB, so that you can test it before it costs anything.
 
 # %%
 in_bigquery = (files("mlelab.pipelines") / "late_rate.sql").read_text()
