@@ -48,7 +48,8 @@ def old_python(request) -> str:
 
 
 def run(*command, **env) -> subprocess.CompletedProcess:
-    return subprocess.run([str(part) for part in command], env=dict(os.environ, **env), capture_output=True, text=True,
+    kept = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}  # IPython warns of another one
+    return subprocess.run([str(part) for part in command], env={**kept, **env}, capture_output=True, text=True,
                           timeout=120)
 
 
