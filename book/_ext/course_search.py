@@ -36,7 +36,7 @@ def _anchor(node: nodes.Element) -> str | None:
 
 def _titles(node: nodes.Element) -> list[str]:
     if isinstance(node, nodes.row):
-        return [node[0].astext().strip(), *node[1].astext().split(", ")]
+        return [node[0].astext().strip(), *node[1].astext().split(", "), _anchor(node).replace("-", " ")]
     if isinstance(node, nodes.definition_list_item):
         return [node.next_node(nodes.term).astext()]
     return [node.next_node(nodes.title).astext(), *(name.replace("-", " ") for name in node["names"])]

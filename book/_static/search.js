@@ -44,7 +44,7 @@ function find(places, query) {
   }
   const phrase = asked.join(" ");
   const worth = ([place, score]) => score * (place.page.includes("/reference/") ? REFERENCE : 1)
-    * (place.names.includes(phrase) ? 4 : place.names.some((name) => ` ${name} `.includes(` ${phrase} `)) ? 1.5 : 1);
+    * (place.names.includes(phrase) ? 2 : place.names.some((name) => ` ${name} `.includes(` ${phrase} `)) ? 1.5 : 1);
   return asked.length ? [...scores].sort((one, other) => worth(other) - worth(one)).map(([place]) => place) : [];
 }
 

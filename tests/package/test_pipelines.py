@@ -130,7 +130,7 @@ def test_the_measured_result_names_its_day_and_machine():
 
 def test_the_query_for_bigquery_gives_the_rows_of_the_one_for_duckdb():
     source = (ROOT / "solutions" / "02_data" / "lab.py").read_text()
-    query = source.split('in_bigquery = """')[1].split('"""')[0]
+    query = (ROOT / "mlelab" / "pipelines" / "late_rate.sql").read_text()
     assert sqlglot.parse_one(query, read="bigquery") and callable(bigquery.Client.query_and_wait)
     scope = {}
     exec(solution_code(source, "2.5"), scope)
