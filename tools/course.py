@@ -28,7 +28,7 @@ JAX = ROOT / "_build" / "jax"
 BIN = "Scripts" if os.name == "nt" else "bin"
 PYTHONS = ((3, 11), (3, 12), (3, 13))
 # Extras in pyproject.toml that are not part of .venv and requirements.txt.
-ASIDE = ("jax", "torch")
+ASIDE = ("jax", "torch", "evidently", "airflow")
 # Quiet TensorFlow, no GPU surprises, and threads that do not fight over two cores.
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1",
          "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
@@ -52,7 +52,7 @@ def need_environment():
     python = VENV / BIN / "python"
     uv = VENV / BIN / "uv"
     if not uv.exists():
-        say("Making .venv and installing about 280 packages, TensorFlow among them: 4 GB on disk, 1 to 5 minutes...")
+        say("Making .venv and installing about 340 packages, TensorFlow among them: 5 GB on disk, 1 to 5 minutes...")
         run(sys.executable, "-m", "venv", "--clear", VENV)
         lines = (ROOT / "requirements.txt").read_text().splitlines()
         pinned = next(line.split(" ")[0] for line in lines if line.startswith("uv=="))
