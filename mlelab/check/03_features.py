@@ -115,7 +115,7 @@ def fit_encoder(trial: Trial, answer) -> str:
 
     real, real_train = _real()
     encoded = answer(real.loc[real_train, "tailnum"], 50)(real.loc[~real_train, "tailnum"][::20])
-    return (f"With {min_count} flights as the limit, {encoded.shape[1] - 2:,} aircraft get a column. Of every twentieth flight "
+    return (f"With 50 flights as the limit, {encoded.shape[1] - 2:,} aircraft get a column. Of every twentieth flight "
             f"from September on, {encoded['other'].mean():.1%} fall under `other`.")
 
 
