@@ -19,6 +19,7 @@ import os
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -221,11 +222,11 @@ def timings(backend, size, repeats):
 
 
 def measure(small):
-    """Rows of experiment, setting, value and unit."""
+    """The backend, and rows of experiment, setting, value and unit as they are measured."""
     backend = {"tensorflow": TensorFlow, "jax": Jax, "torch": Torch}[keras.backend.backend()]()
     size, width, batches, repeats = (256, 64, (16, 64), 3) if small else (8192, 2048, (32, 256, 2048, 16384), 20)
-    found = [*memory(backend, width, batches[-1]), *timings(backend, size, repeats), *limits(backend, size, repeats),
-             *steps(backend, width, batches, repeats), *inputs(backend, width, batches[-1], 3 if small else 20)]
+    found = chain(memory(backend, width, batches[-1]), timings(backend, size, repeats), limits(backend, size, repeats),
+                  inputs(backend, width, batches[-1], 3 if small else 20), steps(backend, width, batches, repeats))
     return backend, found
 
 
@@ -240,8 +241,10 @@ def main(argv=None):
     with open(args.out, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
-        table.writerows((*fixed, experiment, setting, f"{value:.4g}", unit)
-                        for experiment, setting, value, unit in found)
+        for experiment, setting, value, unit in found:
+            table.writerow((*fixed, experiment, setting, f"{value:.4g}", unit))
+            file.flush()  # who stops it half-way keeps what there is
+            print(f"{experiment}, {setting}: {value:.4g} {unit}", flush=True)
 
 
 if __name__ == "__main__":
