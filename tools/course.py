@@ -17,6 +17,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import webbrowser
 from pathlib import Path
@@ -117,17 +118,28 @@ def test(arguments):
         ("tests", offline + ["-m", "pytest", "-q", "-n", "2", "--dist", "loadscope", ROOT / "tests", "--ignore",
                              ROOT / "tests" / "vertex", "--ignore", ROOT / "tests" / "training"]),
         # Each in a process of its own: TensorFlow's devices are set once, and the browser tests leave an event loop.
-        ("training", offline + ["-m", "pytest", "-q", ROOT / "tests" / "training"]),
-        ("local cloud", offline + ["-m", "pytest", "-q", ROOT / "tests" / "vertex"]),
+        # Both keep to one core, so they run side by side.
+        [("training", offline + ["-m", "pytest", "-q", ROOT / "tests" / "training"]),
+         ("local cloud", offline + ["-m", "pytest", "-q", ROOT / "tests" / "vertex"])],
         ("notebooks", offline + [ROOT / "tools" / "run_notebooks.py"]),
     ]
     failed = []
-    for name, command in steps:
-        say("{}...".format(name))
+    for step in steps:
+        side_by_side = step if isinstance(step, list) else [step]
+        say("{}...".format(" and ".join(name for name, _ in side_by_side)))
         begun = time.time()
-        if subprocess.run([str(part) for part in command], cwd=str(ROOT), env=environment()).returncode:
-            failed.append(name)
-        say("{}: {} after {:.0f} s".format(name, "FAILED" if name in failed else "ok", time.time() - begun))
+        running = []
+        for name, command in side_by_side:
+            log = tempfile.TemporaryFile() if len(side_by_side) > 1 else None  # told one after the other
+            running.append((name, log, subprocess.Popen([str(part) for part in command], cwd=str(ROOT), stdout=log,
+                                                        stderr=log, env=environment())))
+        for name, log, process in running:
+            failed += [name] if process.wait() else []
+            if log:
+                log.seek(0)
+                print(log.read().decode(errors="replace"), end="", flush=True)
+                log.close()
+            say("{}: {} after {:.0f} s".format(name, "FAILED" if name in failed else "ok", time.time() - begun))
     say("{} in {:.0f} s, installation included.".format(
         "FAILED: " + ", ".join(failed) if failed else "Everything passed", time.time() - started))
     return 1 if failed else 0
