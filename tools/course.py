@@ -130,7 +130,7 @@ def test(arguments):
         begun = time.time()
         running = []
         for name, command in side_by_side:
-            log = tempfile.TemporaryFile() if len(side_by_side) > 1 else None  # told one after the other
+            log = tempfile.TemporaryFile() if len(side_by_side) > 1 else None  # noqa: SIM115
             running.append((name, log, subprocess.Popen([str(part) for part in command], cwd=str(ROOT), stdout=log,
                                                         stderr=log, env=environment())))
         for name, log, process in running:
