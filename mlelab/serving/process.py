@@ -1,0 +1,88 @@
+"""Servers as child processes on loopback: `with process.serve(folder) as server: ... server.url`.
+
+Each runs under a guard that holds the other end of a pipe: when the parent is gone, a killed kernel included, the
+guard ends the server and all that it started. Nothing is left on a port.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlelab.vertex.processes import GUARD, free_port
+
+# One thread each: servers, load generator and kernel share the machine. Loopback goes through no proxy.
+QUIET = {"OMP_NUM_THREADS": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "PYTHONWARNINGS": "ignore"}
+
+
+class NotStarted(RuntimeError):
+    """Why a server did not come up, in one sentence with the end of its log."""
+
+
+class Server:
+    """A running server: `url`, `pid` of its guard, `close()`. Closes itself at the end of a `with` block."""
+
+    def __init__(self, command: Sequence[str], url: str, ready: str, deadline: float = 60, **environment: str):
+        """Start `command` and wait until `url + ready` answers 200. Raises NotStarted after `deadline` seconds."""
+        self.url = url
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the server
+        self._guard = subprocess.Popen([sys.executable, str(GUARD), "0", "0", *command], stdin=subprocess.PIPE,
+                                       stdout=self._log, stderr=subprocess.STDOUT,
+                                       env={**os.environ, **QUIET, **environment})
+        self.pid = self._guard.pid
+        ends = time.monotonic() + deadline
+        while not self._answers(url + ready):
+            ended, late = self._guard.poll() is not None, time.monotonic() > ends
+            if ended or late:
+                self.close()
+                why = "ended at once" if ended else f"did not answer within {deadline:.0f} s"
+                raise NotStarted(f"{Path(command[0]).name} {' '.join(command[1:4])} {why}: {self.log()[-600:].strip()}")
+            time.sleep(0.05)
+
+    @staticmethod
+    def _answers(address: str) -> bool:
+        try:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address, timeout=2) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def log(self) -> str:
+        """All that it printed."""
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace")
+
+    def close(self) -> None:
+        """End it and all that it started; a second call does nothing."""
+        if not self._guard.stdin.closed:
+            self._guard.stdin.close()
+        self._guard.wait(10)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def serve(folder: Path | str, *, log: Path | None = None, deadline: float = 60) -> Server:
+    """The alert service on a bundle. log: the file that gets a line for each prediction."""
+    port = free_port()
+    command = [sys.executable, "-m", "mlelab.serving", str(folder), "--port", str(port)]
+    return Server(command + (["--log", str(log)] if log else []), f"http://127.0.0.1:{port}", "/readyz", deadline)
+
+
+def serve_mlserver(folder: Path | str, deadline: float = 90) -> Server:
+    """The same bundle in MLServer: `POST /v2/models/alert/infer`, the Open Inference Protocol."""
+    ports = {f"MLSERVER_{name}_PORT": str(free_port()) for name in ("HTTP", "GRPC", "METRICS")}
+    settings = {"MLSERVER_HOST": "127.0.0.1", "MLSERVER_PARALLEL_WORKERS": "0", "MLSERVER_DEBUG": "false",
+                "MLSERVER_METRICS_ENDPOINT": "", "MLSERVER_MODEL_NAME": "alert", "MLSERVER_MODEL_URI": str(folder),
+                "MLSERVER_MODEL_IMPLEMENTATION": "mlelab.serving.runtime.BundleRuntime"}
+    command = [sys.executable, "-m", "mlelab.serving.runtime"]
+    return Server(command, f"http://127.0.0.1:{ports['MLSERVER_HTTP_PORT']}", "/v2/models/alert/ready", deadline,
+                  **ports, **settings)

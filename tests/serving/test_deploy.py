@@ -1,0 +1,81 @@
+"""What goes into a container and a cluster, as far as it can be checked without either."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from mlelab.serving import process
+from mlelab.vertex.processes import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "mlelab" / "serving" / "deploy"
+MANIFESTS = {path.stem: path for path in sorted(DEPLOY.glob("*.yaml"))}
+
+
+def lint(text):
+    return subprocess.run([Path(sys.executable).parent / "hadolint", "-"], input=text, capture_output=True, text=True)
+
+
+def test_the_dockerfile_has_nothing_to_complain_about():
+    done = lint((DEPLOY / "Dockerfile").read_text())
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_linter_notices_an_unpinned_base():
+    assert "DL3007" in lint((DEPLOY / "Dockerfile").read_text().replace("3.12.13-slim-bookworm", "latest")).stdout
+
+
+def test_what_the_dockerfile_copies_is_there():
+    for line in (DEPLOY / "Dockerfile").read_text().splitlines():
+        if line.startswith("COPY"):
+            for source in line.split()[1:-1]:
+                assert (ROOT / source).exists(), source
+
+
+@pytest.mark.skipif(not shutil.which("sh"), reason="no POSIX shell here")
+@pytest.mark.parametrize("variable", ["BUNDLE", "AIP_STORAGE_URI"])
+def test_the_images_start_up_script_serves(folder, variable):
+    port = str(free_port())
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with process.Server(["sh", str(DEPLOY / "start.sh")], f"http://127.0.0.1:{port}", "/readyz", HOST="127.0.0.1",
+                        AIP_HTTP_PORT=port, PATH=path, **{variable: str(folder)}) as server:
+        assert server._answers(server.url + "/healthz")
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_manifests_keep_the_schema(name):
+    kubernetes_validate.validate(yaml.safe_load(MANIFESTS[name].read_text()), "1.31", strict=True)
+
+
+def test_the_schema_notices_a_misspelled_field():
+    manifest = yaml.safe_load(MANIFESTS["deployment"].read_text().replace("readinessProbe", "readynessProbe"))
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(manifest, "1.31", strict=True)
+
+
+def test_the_manifests_fit_together_and_to_the_service(folder):
+    deployment, service, autoscaler = (yaml.safe_load(MANIFESTS[name].read_text())
+                                       for name in ("deployment", "service", "autoscaler"))
+    template = deployment["spec"]["template"]
+    container = template["spec"]["containers"][0]
+    assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+    assert autoscaler["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
+    assert autoscaler["spec"]["minReplicas"] == deployment["spec"]["replicas"]
+    assert not container["image"].endswith(":latest") and ":" in container["image"]
+    from starlette.testclient import TestClient
+
+    from mlelab.serving import bundle
+    from mlelab.serving.app import create_app
+
+    client = TestClient(create_app(bundle.load(folder)))
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert client.get(container[probe]["httpGet"]["path"]).status_code == 200
+    assert client.get(template["metadata"]["annotations"]["prometheus.io/path"]).status_code == 200
+    assert json.dumps(deployment).count("8080") == 2

@@ -1,0 +1,83 @@
+"""Real servers: they come up, answer alike, and never outlive who started them."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.request
+
+import psutil
+import pytest
+
+from mlelab.serving import bundle, process, runtime
+
+
+def post(url, body):
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def port_is_free(url):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
+
+
+def eventually(holds, seconds=15):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_the_service_answers_and_is_gone_afterwards(folder, rows, tmp_path):
+    with process.serve(folder, log=tmp_path / "log.jsonl") as server:
+        answer = post(f"{server.url}/predict", {"instances": rows, "request_id": "r"})
+        family = psutil.Process(server.pid).children(recursive=True)
+    assert len(answer["predictions"]) == len((tmp_path / "log.jsonl").read_text().splitlines()) == 10
+    assert family and eventually(lambda: not any(child.is_running() for child in family))
+    assert port_is_free(server.url)
+
+
+def test_mlserver_gives_the_same_scores(folder, flights):
+    loaded, some = bundle.load(folder), flights.head(5)
+    with process.serve_mlserver(folder) as server:
+        answer = post(f"{server.url}/v2/models/alert/infer", runtime.request(some, loaded.columns))
+    assert answer["outputs"][0]["data"] == pytest.approx(loaded.score(some).tolist(), abs=1e-6)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="Windows has no process groups")
+@pytest.mark.parametrize("start", ["serve", "serve_mlserver"])
+def test_nothing_is_left_when_the_parent_is_killed(folder, start):
+    """A killed kernel: no clean-up code runs in it."""
+    code = f"""
+        import psutil, sys, time
+        from mlelab.serving import process
+        server = process.{start}({str(folder)!r})
+        print(server.url, *[child.pid for child in psutil.Process().children(recursive=True)], flush=True)
+        time.sleep(60)
+    """
+    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
+    url, *pids = parent.stdout.readline().split()
+    assert len(pids) >= 2 and not port_is_free(url)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    assert eventually(lambda: not any(psutil.pid_exists(int(pid)) for pid in pids))
+    assert port_is_free(url)
+
+
+def test_a_bundle_that_is_none_is_said_in_one_sentence(tmp_path):
+    with pytest.raises(process.NotStarted, match=r"ended at once: Not started: .*is missing"):
+        process.serve(tmp_path)
+
+
+def test_a_server_that_never_answers_is_given_up_and_ended():
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with pytest.raises(process.NotStarted, match="did not answer within 1 s"):
+        process.Server(command, "http://127.0.0.1:9", "/", deadline=1)
