@@ -198,6 +198,8 @@ def _same(before, after) -> bool:
         return before.equals(after)
     if isinstance(before, np.ndarray):
         return np.array_equal(before, after, equal_nan=before.dtype.kind == "f")
+    if isinstance(before, (list, tuple)):
+        return len(before) == len(after) and all(map(_same, before, after))
     return before == after
 
 

@@ -142,6 +142,25 @@ _ALL = [
      "Training also holds gradients, optimiser state, a master copy and activations. Add all of it up."),
     ("M60", "update in the wrong place",
      "One effective batch is one update: add up, step once, then start again from zero."),
+    ("M61", "model without its surroundings",
+     "A model is its preprocessing and its contract as well, together in one folder that can be moved."),
+    ("M62", "unchecked artefact",
+     "What is loaded may not be what was saved. Compare version and digest of every file before you use it."),
+    ("M63", "code from a stranger",
+     "A pickle runs what its author put into it, as you. Read numbers, and code only from your own package."),
+    ("M64", "failure told wrongly",
+     "Callers branch on the status: 2xx only for an answer, 4xx for their mistake, 5xx for yours. The text tells them "
+     "what to do, and nothing of your inside."),
+    ("M65", "answer without a trace",
+     "Nobody can say later which request, which version and which data it was. Name them in every answer and record."),
+    ("M66", "percentiles averaged",
+     "The 99th percentile of all requests cannot be computed from those of the parts. Pool the requests."),
+    ("M67", "clock started late",
+     "A request waits from the moment when it should have been sent. Time spent in a queue is latency."),
+    ("M68", "no way back",
+     "A rollback goes to what served before, which is no matter of numbers. Keep it until nothing needs it."),
+    ("M69", "no reserve",
+     "Near full use every small delay becomes a queue. Plan for a share of the capacity, and give it back slowly."),
 ]
 
 MISCONCEPTIONS = {code: Misconception(code, name, why) for code, name, why in _ALL}

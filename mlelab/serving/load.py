@@ -5,8 +5,10 @@ is hardly sampled: *coordinated omission*. Here every request has an intended ti
 """
 
 import asyncio
-import threading
+import os
+import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import aiohttp
 import numpy as np
@@ -15,9 +17,11 @@ import pandas as pd
 MOST = 5_000  # requests in one call
 
 
-def open_loop(url: str, body: dict, rate: float, seconds: float, *, timeout: float = 5, seed: int = 0) -> pd.DataFrame:
+def open_loop(url: str, body: dict, rate: float, seconds: float, *, headers: dict | None = None, timeout: float = 5,
+              seed: int = 0) -> pd.DataFrame:
     """POST `body` to `url` at Poisson times, `rate` a second on average, for `seconds`.
 
+    Proxy and certificate authorities are those of the environment, as for the cloud's own clients.
     Returns a row for each request: `intended` and `done` in seconds from the start, `latency` in milliseconds between
     them, `status` (0: no answer within `timeout` seconds, or no connection). Raises ValueError above 5,000 requests.
     """
@@ -39,25 +43,27 @@ def open_loop(url: str, body: dict, rate: float, seconds: float, *, timeout: flo
         rows.append({"intended": at, "done": done, "latency": (done - at) * 1000, "status": status})
 
     async def run() -> None:
-        limits = aiohttp.ClientTimeout(total=timeout)
-        async with aiohttp.ClientSession(timeout=limits, connector=aiohttp.TCPConnector(limit=100)) as session:
+        authorities = os.environ.get("REQUESTS_CA_BUNDLE")
+        kind = "capath" if authorities and os.path.isdir(authorities) else "cafile"
+        trusted = ssl.create_default_context(**{kind: authorities})
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout), headers=headers, trust_env=True,
+                                         connector=aiohttp.TCPConnector(limit=100, ssl=trusted)) as session:
             begun = time.perf_counter() + 0.05
             await asyncio.gather(*(send(session, at, begun) for at in intended))
 
-    thread = threading.Thread(target=asyncio.run, args=(run(),))  # a notebook has an event loop of its own
-    thread.start()
-    thread.join()
+    with ThreadPoolExecutor(1) as thread:  # a notebook has an event loop of its own
+        thread.submit(asyncio.run, run()).result()
     return pd.DataFrame(rows).sort_values("intended", ignore_index=True)
 
 
-def sweep(url: str, body: dict, rates: list[float], seconds: float) -> pd.DataFrame:
+def sweep(url: str, body: dict, rates: list[float], seconds: float, headers: dict | None = None) -> pd.DataFrame:
     """One open loop for each rate: p50, p95 and p99 of the latency in ms, and the share of requests not answered 200.
 
     The index is the offered load in requests a second.
     """
     table = {}
     for rate in rates:
-        sent = open_loop(url, body, rate, seconds)
+        sent = open_loop(url, body, rate, seconds, headers=headers)
         p50, p95, p99 = np.percentile(sent["latency"], [50, 95, 99], method="inverted_cdf")
         table[rate] = {"p50": p50, "p95": p95, "p99": p99, "failed": (sent["status"] != 200).mean()}
     return pd.DataFrame.from_dict(table, orient="index").rename_axis("requests a second")
