@@ -3,6 +3,7 @@
   lab    make the environment in .venv if needed, and open JupyterLab on labs/
   book   the same, then build the book and serve it on this machine (--epub, --pdf: make a file to take along)
   test   the same, then run everything that CI runs, without network
+  airflow  make an environment for Airflow, and run the DAG of chapter 8 in it once
   labs   write solutions/*/lab.ipynb and labs/ from solutions/*/lab.py (--check: only say what is stale)
   lock   write requirements.txt anew from the ranges in pyproject.toml
 
@@ -166,6 +167,18 @@ def need_jax_environment():
         *extras()["jax"])
 
 
+def airflow(arguments):
+    need_environment()
+    uv, folder = tool("uv"), ROOT / "_build" / "airflow"
+    say("Making an environment for Airflow in _build/airflow: a minute or two, once...")
+    if not (folder / BIN / "python").exists():
+        run(uv, "venv", "--quiet", "--python", tool("python"), folder)
+    run(uv, "pip", "install", "--quiet", "--python", folder / BIN / "python", *extras()["airflow"])
+    say("Running the case's DAG once, without a scheduler: half a minute...")
+    command = [tool("python"), "-m", "pytest", "-q", str(ROOT / "tests" / "mlops" / "test_dag.py")]
+    return subprocess.run(command, cwd=str(ROOT), env=environment()).returncode
+
+
 def labs(arguments):
     need_environment()
     extra = (["--check"] if arguments.check else []) + (["--lab", arguments.lab] if arguments.lab else [])
@@ -233,6 +246,7 @@ def main():
     book_parser.add_argument("--pdf", action="store_true", help="make a PDF in _build/, do not serve the book")
     book_parser.set_defaults(run=book)
     commands.add_parser("test").set_defaults(run=test)
+    commands.add_parser("airflow").set_defaults(run=airflow)
     labs_parser = commands.add_parser("labs")
     labs_parser.add_argument("--check", action="store_true", help="change nothing, name stale files")
     labs_parser.add_argument("--lab", help="this one only, e.g. 01_lifecycle")
