@@ -179,6 +179,26 @@ _ALL = [
      "What a policy saves is counted, and what it costs is not. Put both into one number."),
     ("M78", "test that proves nothing",
      "A test must fail on a model that has the fault, and pass on one that has not. Try both."),
+    ("M79", "edges from the present",
+     "Bins that move with the data cannot show that the data moved. Take edges from the reference, open at both ends."),
+    ("M80", "counts taken for shares",
+     "Two samples of different size have different counts. Compare shares."),
+    ("M81", "wrong reference",
+     "Skew is a difference to the same rows computed again, drift one to the training rows. Last week may be as "
+     "wrong as today."),
+    ("M82", "base rate taken for concept",
+     "More late flights everywhere is another base rate. The concept has changed only if groups changed differently."),
+    ("M83", "quick labels taken for all",
+     "Outcomes that are known early are not like those that come late. Say how many are known, and wait."),
+    ("M84", "order watched, level not",
+     "AUC sees only the order of the predictions. A fault can move all of them and leave it as it is, or raise it."),
+    ("M85", "unlike windows compared",
+     "A night is not a day, and a Sunday is not a Monday. Compare like hours with like."),
+    ("M86", "alarm without memory",
+     "One bad window is often chance, and the same alarm each minute is switched off. Wait for several, then be "
+     "quiet."),
+    ("M87", "silence taken for health",
+     "No data is the loudest signal that there is. Alarm on it."),
 ]
 
 MISCONCEPTIONS = {code: Misconception(code, name, why) for code, name, why in _ALL}

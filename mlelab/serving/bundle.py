@@ -103,7 +103,9 @@ def save(model, folder: Path | str, *, version: str, columns: dict[str, dict], *
 
     kinds = {"number": FloatTensorType, "category": StringTensorType}
     inputs = [(name, kinds[column["kind"]]([None, 1])) for name, column in columns.items()]
-    made = to_onnx(model, initial_types=inputs, options={"zipmap": False}).SerializeToString()
+    graph = to_onnx(model, initial_types=inputs, options={"zipmap": False})
+    graph.opset_import.sort(key=lambda opset: opset.domain)  # a set, else in another order in another process
+    made = graph.SerializeToString()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL).write_bytes(made)

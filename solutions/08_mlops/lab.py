@@ -551,8 +551,8 @@ def every(n: int):
 policies = {"never": (every(99), None), "all months so far": (every(1), None), "the last three": (every(1), 3),
             "the last one": (every(1), 1)}
 quality = {name: [] for name in policies}
-costs = {name: simulate_policy(list(by_month), fit, partial(cost, quality=quality[name]), policy, window, 0.0, 4)["cost"]
-         for name, (policy, window) in policies.items()}
+costs = {name: simulate_policy(list(by_month), fit, partial(cost, quality=quality[name]), policy, window, 0.0,
+                               start=4)["cost"] for name, (policy, window) in policies.items()}
 found = pd.DataFrame({name: np.mean(quality[name], axis=0) for name in costs}, index=["AUC", "Brier"]).T
 found["cost per flight"] = pd.DataFrame(costs).mean()
 found.round(3)

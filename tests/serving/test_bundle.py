@@ -1,8 +1,11 @@
 """What is loaded is what was saved, or nothing."""
 
 import json
+import os
 import pickle
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -20,6 +23,23 @@ def test_scores_are_those_of_the_model(folder, model, flights, rows):
     np.testing.assert_allclose(loaded.score(flights), model.predict_proba(flights)[:, 1], atol=1e-6)
     np.testing.assert_allclose(loaded.score(rows), model.predict_proba(flights.head(10))[:, 1], atol=1e-6)
     assert loaded.score([]).shape == (0,)
+
+
+def test_the_same_model_gives_the_same_bytes_in_every_process(tmp_path):
+    """Python orders a set of texts anew in each process, unless told otherwise."""
+    code = """if True:
+        import sys
+        import pandas as pd
+        from mlelab import case
+        from mlelab.serving import bundle
+        rows = pd.DataFrame({"hour": range(200), "carrier": ["a", "b"] * 100})
+        model = case.linear_model(["hour"], ["carrier"]).fit(rows, [0, 1, 1, 0] * 50)
+        print(bundle.save(model, sys.argv[1], version="1", columns=bundle.contract(rows, ["hour"], ["carrier"])))
+    """
+    digests = {subprocess.run([sys.executable, "-W", "ignore", "-c", code, tmp_path / seed], check=True, text=True,
+                              capture_output=True, env={**os.environ, "PYTHONHASHSEED": seed}).stdout
+               for seed in ("1", "3", "5")}
+    assert len(digests) == 1
 
 
 def test_a_missing_seat_count_and_an_unknown_carrier_are_scored(folder, model, flights):

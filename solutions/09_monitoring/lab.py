@@ -1,0 +1,617 @@
+# %% [markdown]
+# # Lab 9: monitoring and maintenance
+#
+# It is the first of September. The model of August serves, and nobody will look at it again unless something tells them
+# to. In about 90 minutes you replay four months against the running service, build what tells them, and find out which
+# of the usual alarms deserve to be kept on. Nine exercises, 10 points.
+
+# %%
+import json
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import requests
+from scipy import stats
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import cross_val_predict
+
+from mlelab import case, data, figure
+from mlelab.monitoring import replay, rules
+from mlelab.serving import bundle, process
+
+# %% [markdown]
+# The service is the one of chapter 7: a bundle behind HTTP, in a process of its own, with a log of its predictions.
+
+# %%
+flights = data.load("features").dropna(subset="arr_delay")
+flights["late"] = (flights["arr_delay"] >= case.LATE_MINUTES).astype(int)
+flights["date"] = pd.to_datetime(flights[["year", "month", "day"]])
+NUMBERS = case.SCHEDULE + case.WEATHER + case.CONGESTION
+train, after = flights[flights["month"] <= 8], flights[flights["month"] > 8]
+model = case.linear_model().fit(train, train["late"])
+scratch = tempfile.TemporaryDirectory(prefix="lab9-")  # for what this lab writes; it goes when the kernel does
+folder = Path(scratch.name)
+columns = bundle.contract(flights, NUMBERS, case.CATEGORIES)
+bundle.save(model, folder / "bundle", version="august", columns=columns)
+service = process.serve(folder / "bundle", log=folder / "predictions.jsonl")
+
+# %%
+served = replay.replay(service.url, after, list(columns), per_day=100)
+print(f"{served['date'].nunique()} days, {len(served):,} predictions by version {served['model_version'].unique()[0]}")
+
+# %% [markdown]
+# ## 1. How far apart are two samples?
+#
+# The **population stability index** compares shares in bins. A worked example with two bins: below and above 60 °F.
+
+# %%
+p = np.array([(train["temp"] < 60).mean(), (train["temp"] >= 60).mean()])
+q = np.array([(after["temp"] < 60).mean(), (after["temp"] >= 60).mean()])
+print("shares then", p.round(2), "now", q.round(2), "PSI", round(float(((q - p) * np.log(q / p)).sum()), 2))
+
+# %% [markdown]
+# ### Exercise 9.1: PSI (1 point)
+
+# %% exercise="9.1"
+def psi(expected: np.ndarray, actual: np.ndarray, bins: int = 10, eps: float = 1e-4) -> float:
+    """The population stability index of `actual` against the reference `expected`.
+
+    expected, actual: floats, nan where missing. Bins lie between the unique quantiles of the reference, open at both
+    ends, a value on an edge in the upper bin; missing values have one more bin. Shares are of all rows, at least eps.
+    Returns the sum over bins of (q - p) log(q / p), p of the reference, q of `actual`.
+    """
+    ### BEGIN SOLUTION
+    edges = np.unique(np.nanquantile(expected, np.linspace(0, 1, bins + 1)[1:-1]))
+
+    def shares(values):
+        known = values[~np.isnan(values)]
+        counts = np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)
+        return np.maximum(np.append(counts, len(values) - len(known)) / len(values), eps)
+
+    p, q = shares(expected), shares(actual)
+    return float(((q - p) * np.log(q / p)).sum())
+    ### END SOLUTION
+
+# %% check="9.1" points=1
+check.psi(psi)
+
+# %% [markdown]
+# **What you should have seen.** The rule of thumb: below 0.1 all is well, above 0.2 sound the alarm. **Predict:** in
+# which month is the model at its best?
+
+# %%
+watched = ["temp", "pressure", "distance", "hour"]
+months = {}
+for month, rows in after.groupby("month"):
+    months[month] = {f"PSI {name}": psi(train[name].to_numpy(float), rows[name].to_numpy(float)) for name in watched}
+    months[month] |= {"AUC": roc_auc_score(rows["late"], model.predict_proba(rows)[:, 1]), "late": rows["late"].mean()}
+pd.DataFrame(months).T.round(3)
+
+# %% [markdown]
+# The alarm of temperature rings all the time, loudest in the months in between, and the best month rings at 2.6.
+# Schedule
+# never rings, also not in September, when the share of late flights fell by half. And how loud is no change at all? Odd
+# days against even days of each quarter:
+
+# %%
+quarters = {}
+for quarter, rows in flights.groupby((flights["month"] - 1) // 3 + 1):
+    odd, even = rows[rows["day"] % 2 == 1], rows[rows["day"] % 2 == 0]
+    quarters[quarter] = {name: psi(odd[name].to_numpy(float), even[name].to_numpy(float))
+                         for name in ("temp", "dewp", "pressure", "origin_delay_3h", "hour")}
+pd.DataFrame(quarters).T.rename_axis("quarter").round(2)
+
+# %% [markdown]
+# Weather comes in days, so 45 days are 45 readings and not 40,000. A rule that was made for independent customers of a
+# bank rings here for nothing. If you keep PSI, calibrate the limit on periods without a change, per column.
+#
+# ## 2. Significance is not importance
+#
+# Tests answer another question than yours: *could this be chance?* With enough rows, nothing is. A worked example:
+
+# %%
+september = after[after["month"] == 9]
+found = stats.ks_2samp(train["distance"], september["distance"])
+print(f"distance in September: largest gap {found.statistic:.3f}, p-value {found.pvalue:.0e}")
+print(f"AUC {months[9]['AUC']:.3f}")
+
+# %% [markdown]
+# ### Exercise 9.2: the size of a change (1 point)
+
+# %% exercise="9.2"
+def drifted(reference: pd.DataFrame, window: pd.DataFrame, limit: float) -> dict[str, float]:
+    """Columns whose distribution moved by more than a practical limit, with how far.
+
+    reference, window: the same numeric columns, nan left out column by column.
+    The distance is the largest gap between the two cumulative shares (Kolmogorov-Smirnov). The verdict does not depend
+    on the number of rows.
+    """
+    ### BEGIN SOLUTION
+    gaps = {name: stats.ks_2samp(reference[name].dropna(), window[name].dropna()).statistic for name in reference}
+    return {name: float(gap) for name, gap in gaps.items() if gap > limit}
+    ### END SOLUTION
+
+# %% check="9.2" points=1
+check.drifted(drifted)
+
+# %% [markdown]
+# **What you should have seen.** Four ways to say how far September is from the months before:
+
+# %%
+def jensen_shannon(a: pd.Series, b: pd.Series) -> float:
+    """Divergence to base 2 over ten bins of equal width, the outer ones open, as the cloud's monitoring computes it."""
+    edges = np.concatenate([[-np.inf], np.linspace(a.min(), a.max(), 11)[1:-1], [np.inf]])
+    p, q = (np.histogram(x.dropna(), edges)[0] / x.notna().sum() for x in (a, b))
+    m = (p + q) / 2
+    return float(sum((s[s > 0] * np.log2(s[s > 0] / m[s > 0])).sum() for s in (p, q)) / 2)
+
+
+names = ["temp", "pressure", "origin_delay_3h", "distance", "hour"]
+by_hand = pd.DataFrame({
+    "PSI": {name: psi(train[name].to_numpy(float), september[name].to_numpy(float)) for name in names},
+    "KS": drifted(train[names], september[names], -1.0),
+    "Jensen-Shannon": {name: jensen_shannon(train[name], september[name]) for name in names}})
+by_hand.round(3)
+
+# %% [markdown]
+# And one for all columns together: a **domain classifier**. Can a model tell September's rows from the training rows?
+
+# %%
+some = pd.concat([train.sample(4_000, random_state=0), september.sample(4_000, random_state=0)])
+is_new = np.repeat([0, 1], 4_000)
+for name, chosen in {"all columns": NUMBERS, "schedule only": case.SCHEDULE}.items():
+    told = cross_val_predict(HistGradientBoostingClassifier(max_iter=30, random_state=0), some[chosen], is_new, cv=3,
+                             method="predict_proba")[:, 1]
+    print(f"{name}: AUC {roc_auc_score(is_new, told):.2f}")
+
+# %% [markdown]
+# It can, by the weather, and it says nothing about whether the model is worse.
+#
+# **At work:** a library for streams. River's detectors see one value after another and say when the stream has changed.
+# Here the mean temperature and the mean prediction, day by day from March on:
+
+# %%
+from river import drift
+
+daily = flights[flights["month"] >= 3].assign(p=lambda rows: model.predict_proba(rows)[:, 1]).groupby("date")
+streams = {"temperature": daily["temp"].mean(), "mean prediction": daily["p"].mean()}
+rings = {}
+for name, stream in streams.items():
+    detectors = {"ADWIN": drift.ADWIN(), "KSWIN": drift.KSWIN(window_size=60, stat_size=20, seed=1),
+                 "Page-Hinkley": drift.PageHinkley(threshold=3 * stream.std() * 10)}
+    for kind, detector in detectors.items():
+        hits = []
+        for date, value in stream.items():
+            detector.update(value)
+            hits += [f"{date:%d %b}"] if detector.drift_detected else []
+        rings[name, kind] = {"rings": len(hits), "first": hits[0] if hits else ""}
+pd.DataFrame(rings).T
+
+# %% [markdown]
+# They find the seasons. A season is a change, and no fault.
+#
+# And a monitoring job of Vertex AI, through Google's own SDK; here a local stand-in computes it:
+
+# %%
+from mlelab import vertex
+
+vertex.connect(ephemeral=True)
+
+# %%
+import os
+
+from google.cloud import aiplatform, storage
+from vertexai.resources.preview import ml_monitoring
+
+PROJECT = os.environ["GOOGLE_CLOUD_PROJECT"]
+bucket = storage.Client().create_bucket(f"{PROJECT}-lab9", location="us-central1")
+aiplatform.init(project=PROJECT, location="us-central1", staging_bucket=f"gs://{bucket.name}")
+for name, rows in {"training": train.sample(20_000, random_state=0), "september": september}.items():
+    bucket.blob(f"{name}.csv").upload_from_string(rows[names].to_csv(index=False))
+registered = aiplatform.Model.upload(display_name="alert", serving_container_image_uri="any")
+spec = ml_monitoring.spec
+
+# %%
+def table(name: str):
+    return spec.MonitoringInput(gcs_uri=f"gs://{bucket.name}/{name}.csv", data_format="csv")
+
+
+monitor = ml_monitoring.ModelMonitor.create(
+    display_name="alert", model_name=registered.resource_name, model_version_id="1", training_dataset=table("training"),
+    model_monitoring_schema=spec.ModelMonitoringSchema(
+        feature_fields=[spec.FieldSchema(name=name, data_type="float") for name in names]),
+    tabular_objective_spec=spec.TabularObjective(
+        feature_drift_spec=spec.DataDriftSpec(default_numeric_alert_threshold=0.1)))
+monitor.run(target_dataset=table("september"), sync=True)
+theirs = {s.tabular_stats.stats_name: s.tabular_stats.data_points[0] for s in monitor.search_metrics()}
+
+# %%
+verdicts = pd.DataFrame({"PSI above 0.2": by_hand["PSI"] > 0.2, "KS above 0.1": by_hand["KS"] > 0.1,
+                         "the job": {name: point.has_anomaly for name, point in theirs.items()}})
+verdicts
+
+# %% [markdown]
+# The job uses Jensen-Shannon over bins of equal width, a limit of 0.1, and so it speaks where PSI at 0.2 does, and is
+# silent where KS at 0.1 is not. Three tools, three verdicts, one September. None of them knows that it is the best
+# month.
+#
+# ## 3. Which shift?
+#
+# "Drift" names four different things, with four different cures. A worked example: late shares by airport in summer and
+# in September.
+
+# %%
+summer = train[train["month"].isin([6, 7, 8])]
+pd.DataFrame({"share of flights, summer": summer["origin"].value_counts(normalize=True),
+              "September": september["origin"].value_counts(normalize=True),
+              "late, summer": summer.groupby("origin")["late"].mean(),
+              "late, September": september.groupby("origin")["late"].mean()}).round(3)
+
+# %% [markdown]
+# The mix is the same, and every airport is late less often: another base rate (**label shift**). If only one airport
+# had
+# changed, it would be the **concept**. If only the mix had, the **data**. And if the served features differ from the
+# same
+# features computed again, it is **skew**, a fault of ours, to be excluded first.
+#
+# ### Exercise 9.3: diagnose (1 point)
+
+# %% exercise="9.3"
+def diagnose(train: pd.DataFrame, recent: pd.DataFrame, served: np.ndarray, recomputed: np.ndarray) -> str:
+    """Which change explains the recent rows: "skew", "data", "label", "concept" or "none".
+
+    train, recent: `group` (a category) and `late` (0 or 1). served, recomputed: shape (len(recent),), the group as the
+    service saw it and as it is when computed again.
+    skew: more than 1 % of the rows differ. Otherwise compare the late share of each group, recent with train: if all
+    are within 0.05 it is "data" if the share of some group in the rows moved by 0.05 or more, else "none". If they moved,
+    it is "label" if the log odds moved by the same amount in all groups (within 0.3), else "concept".
+    """
+    ### BEGIN SOLUTION
+    if (served != recomputed).mean() > 0.01:
+        return "skew"
+    then, now = (frame.groupby("group")["late"].mean() for frame in (train, recent))
+    if (now - then).abs().max() < 0.05:
+        mix = [frame["group"].value_counts(normalize=True) for frame in (train, recent)]
+        return "data" if (mix[1] - mix[0]).abs().max() >= 0.05 else "none"
+    moved = np.log(now / (1 - now)) - np.log(then / (1 - then))
+    return "label" if moved.max() - moved.min() < 0.3 else "concept"
+    ### END SOLUTION
+
+# %% check="9.3" points=1
+check.diagnose(diagnose)
+
+# %% [markdown]
+# **What you should have seen.** Each month against the summer, and one with a fault of ours:
+
+# %%
+verdicts = {}
+for month, rows in after.groupby("month"):
+    here = rows.rename(columns={"origin": "group"})
+    verdicts[f"month {month}"] = diagnose(summer.rename(columns={"origin": "group"}), here, here["group"].to_numpy(),
+                                          here["group"].to_numpy())
+broken = np.where(here["group"] == "LGA", "LaGuardia", here["group"])
+verdicts["month 12, an airport renamed upstream"] = diagnose(summer.rename(columns={"origin": "group"}), here, broken,
+                                                             here["group"].to_numpy())
+print(verdicts)
+
+# %% [markdown]
+# ## 4. Labels come late
+#
+# The prediction is made two hours before departure; the outcome is known at the arrival, and a late flight arrives
+# late.
+# A worked example: at what time of a day's log do you know what share of it?
+
+# %%
+airports, raw = data.load("airports"), data.load("flights").query("month == 7 and day == 10").reset_index(drop=True)
+hours = case.arrival_hours(raw, airports) + case.LEAD_HOURS
+print(f"half of the labels are there {hours.median():.1f} h after the prediction, 95 % after {hours.quantile(0.95):.1f} h")
+
+# %% [markdown]
+# ### Exercise 9.4: as of now (2 points)
+#
+# Whoever looks at eight in the evening sees the flights that have landed. Those are the punctual ones.
+
+# %% exercise="9.4"
+def performance_asof(log: pd.DataFrame, labels: pd.DataFrame, now: float) -> dict:
+    """What can be known at `now` about the predictions made so far.
+
+    log: `id` and `made`, hours. labels: a row for each id in any order, `arrived` (hours, nan if never), `late` (0 or
+    1, nan if cancelled) and `cancelled`.
+    Returns late_share (among outcomes that had arrived by `now`), coverage (their share of all predictions made by
+    `now`, cancelled flights left out of both) and mature (coverage of at least 0.95).
+    """
+    ### BEGIN SOLUTION
+    both = log.merge(labels, on="id")
+    due = both[(both["made"] <= now) & ~both["cancelled"]]
+    known = due[due["arrived"] <= now]
+    coverage = len(known) / len(due)
+    return {"late_share": known["late"].mean(), "coverage": coverage, "mature": bool(coverage >= 0.95)}
+    ### END SOLUTION
+
+# %% check="9.4" points=2
+check.performance_asof(performance_asof)
+
+# %% [markdown]
+# **What you should have seen.** A bad summer day, hour by hour as it was known, and as it was in the end:
+
+# %%
+departs = raw["time_hour"] + pd.to_timedelta(raw["minute"], unit="min")
+start = departs.min()
+log = pd.DataFrame({"id": raw.index, "made": (departs - start) / pd.Timedelta(hours=1) - case.LEAD_HOURS})
+labels = pd.DataFrame({"id": raw.index, "arrived": log["made"] + hours.reindex(raw.index),
+                       "late": (raw["arr_delay"] >= 30).astype(float).where(raw["arr_delay"].notna()),
+                       "cancelled": raw["arr_delay"].isna()})
+seen = pd.DataFrame({now: performance_asof(log, labels, now) for now in range(4, 31)}).T
+fig, ax = plt.subplots()
+ax.plot(seen.index, seen["late_share"].astype(float), "o-", label="late, as known")
+ax.plot(seen.index, seen["coverage"].astype(float), label="coverage")
+ax.axhline(labels["late"].mean(), linestyle=":", color="black", label="late, in the end")
+ax.set(xlabel="hours after the first departure, 10 July", ylabel="share")
+ax.legend()
+figure.show(fig, alt="The late share as known by the hour lies far below the final one for most of the day and reaches "
+            "it only when coverage is nearly complete.")
+
+# %% [markdown]
+# ## 5. Predictions as a sensor
+#
+# Labels are late, predictions are not. If the mean prediction of a window leaves the expected range, something
+# happened.
+# A worked example of why "expected" depends on the hour:
+
+# %%
+by_hour = train.assign(p=model.predict_proba(train)[:, 1]).groupby("hour")["p"].mean()
+print({hour: round(by_hour[hour], 3) for hour in (6, 9, 12, 15, 18, 21)})
+
+# %% [markdown]
+# ### Exercise 9.5: a sensor (1 point)
+
+# %% exercise="9.5"
+def prediction_moved(reference: pd.DataFrame, window: pd.DataFrame, tolerance: float) -> bool:
+    """Whether the mean prediction of a window differs from what its hours let expect.
+
+    reference, window: `hour` and `p`, among others. The expected mean is the reference's mean by hour, weighted by the
+    hours of the window. True if the window's mean differs from it by more than `tolerance` of it, in either direction.
+    """
+    ### BEGIN SOLUTION
+    expected = window["hour"].map(reference.groupby("hour")["p"].mean()).mean()
+    return bool(abs(window["p"].mean() / expected - 1) > tolerance)
+    ### END SOLUTION
+
+# %% check="9.5" points=1
+check.prediction_moved(prediction_moved)
+
+# %% [markdown]
+# **What you should have seen.** On the tenth of November somebody switches the weather feed to Celsius. The service
+# answers as if nothing had happened. **Predict:** what does AUC do?
+
+# %%
+november = after[after["month"] == 11]
+cold = november.assign(temp=(november["temp"] - 32) * 5 / 9, dewp=(november["dewp"] - 32) * 5 / 9)
+before = requests.get(f"{service.url}/metrics").text
+wrong = replay.replay(service.url, cold, list(columns), per_day=400)
+after_fault = requests.get(f"{service.url}/metrics").text
+right = replay.replay(service.url, november, list(columns), per_day=400)
+print(f"AUC {roc_auc_score(right['late'], right['p']):.3f} -> {roc_auc_score(wrong['late'], wrong['p']):.3f}, "
+      f"mean prediction {right['p'].mean():.3f} -> {wrong['p'].mean():.3f}")
+last = requests.get(f"{service.url}/metrics").text
+print("rules that fire:", rules.firing(before, after_fault), "and without the fault:", rules.firing(after_fault, last))
+
+# %% [markdown]
+# **At work:** Prometheus scrapes `/metrics`, evaluates the rules of `mlelab/monitoring/alerts.yml`, and calls
+# somebody. The
+# cell above evaluated the same file in Python, because not every machine has a Prometheus; the course's tests compare
+# the two. One rule, as it stands there:
+
+# %%
+import yaml
+
+rule = next(r for r in yaml.safe_load(rules.FILE.read_text())["groups"][0]["rules"] if r["alert"] == "AlertChanceMoved")
+print(rule["expr"].replace(" or ", "\nor "), "\nfor", rule["for"], "-", rule["annotations"]["first_look"])
+
+# %% [markdown]
+# ## 6. A prediction can be traced
+#
+# In March a passenger asks why nobody warned her in November. The answer is one line of the prediction log, and a
+# bundle.
+# A worked example, from the service's own log:
+
+# %%
+lines = (folder / "predictions.jsonl").read_text().splitlines()
+entry = json.loads(lines[0])
+print(f"{len(lines):,} lines; the first:", {k: entry[k] for k in ("request_id", "row", "model_version")})
+
+# %% [markdown]
+# ### Exercise 9.6: the line (1 point)
+
+# %% exercise="9.6"
+def log_line(request: dict, version: str, p: float, columns: list[str]) -> str:
+    """One line of JSON for the prediction log.
+
+    request: `request_id`, `at`, and `features`, which may hold more than the model uses, contact data for example.
+    Holds request_id, model_version, features (of `columns` only, as they were served) and p, to the last digit.
+    """
+    ### BEGIN SOLUTION
+    return json.dumps({"request_id": request["request_id"], "model_version": version, "p": p,
+                       "features": {name: request["features"][name] for name in columns}})
+    ### END SOLUTION
+
+# %% check="9.6" points=1
+check.log_line(log_line)
+
+# %% [markdown]
+# **What you should have seen.** A thousand lines of the log, predicted again from the bundle they name:
+
+# %%
+entries = [json.loads(line) for line in lines[:1_000]]
+again = bundle.load(folder / "bundle").score([entry["features"] for entry in entries])
+print("largest difference below 1e-6:", bool(np.abs(again - [entry["p"] for entry in entries]).max() < 1e-6))
+
+# %% [markdown]
+# The log also shows *why* predictions move. **Attribution drift**: models of three seasons, coefficients on
+# standardised
+# columns, so that they can be compared.
+
+# %%
+seasons = {"January to March": (1, 3), "June to August": (6, 8), "October to December": (10, 12)}
+weights = {}
+for name, (first, last) in seasons.items():
+    rows = flights[flights["month"].between(first, last)].sample(30_000, random_state=0)
+    fitted = case.linear_model(NUMBERS, case.CATEGORIES).fit(rows, rows["late"])
+    weights[name] = dict(zip(NUMBERS, fitted[-1].coef_[0][:len(NUMBERS)]))
+pd.DataFrame(weights).loc[["hour", "dewp", "temp", "origin_delay_3h"]].round(2)
+
+# %% [markdown]
+# ## 7. Alerts that people keep on
+#
+# An alert is a request to get up. A worked example: how often would "today's mean prediction is 15 % off" ring?
+
+# %%
+day = served.groupby("date").agg(p=("p", "mean"), n=("p", "size"))
+expected = served.assign(e=served["hour"].map(by_hour)).groupby("date")["e"].mean()
+off = (day["p"] / expected - 1).abs()
+print(f"{(off > 0.15).sum()} of {len(off)} days")
+
+# %% [markdown]
+# Weather is real. So a day is not a fault; several in a row, beyond what weather does, may be.
+#
+# ### Exercise 9.7: when to ring (1 point)
+
+# %% exercise="9.7"
+def alerts(values: list, counts: list[int], threshold: float, for_windows: int, min_n: int, cooldown: int) -> list[int]:
+    """Windows at which an alert fires.
+
+    values: a number for each window, None where nothing came; counts: requests in it.
+    A window is bad if nothing came at all (count 0), or if at least min_n requests came and the value is above the
+    threshold. With fewer than min_n, but some, it says nothing and is passed over.
+    Fires when for_windows windows in a row (those passed over left out) are bad; then not again within the next
+    `cooldown` windows.
+    """
+    ### BEGIN SOLUTION
+    fired, bad, quiet_until = [], 0, -1
+    for window, (value, count) in enumerate(zip(values, counts)):
+        if 0 < count < min_n:
+            continue
+        bad = bad + 1 if count == 0 or value > threshold else 0
+        if bad >= for_windows and window > quiet_until:
+            fired.append(window)
+            quiet_until = window + cooldown
+    return fired
+    ### END SOLUTION
+
+# %% check="9.7" points=1
+check.alerts(alerts)
+
+# %% [markdown]
+# **What you should have seen.** Four months, with a week in Celsius and three days without any data:
+
+# %%
+faulty = served.copy()
+week = faulty["date"].between("2013-10-14", "2013-10-20")
+converted = faulty[week].assign(temp=(faulty["temp"] - 32) * 5 / 9, dewp=(faulty["dewp"] - 32) * 5 / 9)
+faulty.loc[week, "p"] = model.predict_proba(converted)[:, 1]
+daily = faulty.groupby("date").agg(p=("p", "mean"), n=("p", "size"))
+off = (1 - daily["p"] / expected).where(~daily.index.to_series().between("2013-11-20", "2013-11-22"))
+counts = daily["n"].where(off.notna(), 0).astype(int)
+rings = {}
+for name, (limit, windows) in {"15 % low, one day": (0.15, 1), "30 % low, three days": (0.30, 3)}.items():
+    found = alerts([None if np.isnan(v) else v for v in off], counts.tolist(), limit, windows, 50, 7)
+    rings[name] = ", ".join(f"{off.index[i]:%d %b}" for i in found)
+pd.Series(rings).to_dict()
+
+# %% [markdown]
+# ## 8. An incident
+#
+# Five things are reported at once. One of them is weather. A worked example of a reading: 13 °, where it was 56.
+
+# %%
+print(f"(56 °F - 32) * 5 / 9 = {(56 - 32) * 5 / 9:.1f}, and in November it was {november['temp'].mean():.0f} °F on average")
+
+# %% [markdown]
+# ### Exercise 9.8: findings (1 point)
+#
+# | fault | evidence | first action |
+# | --- | --- | --- |
+# | unit change | temp_mean | convert at the source |
+# | stale feature | feature_age_h | restart the feed |
+# | half-rolled version | version_share | finish or undo the rollout |
+# | renamed category | unseen_share | map the new name |
+
+# %% exercise="9.8"
+def findings(evidence: dict) -> list[tuple[str, str, str]]:
+    """The faults in the evidence, as triples (fault, evidence, first action) in the words of the table.
+
+    evidence: temp_mean and temp_mean_reference (the latter in °F), feature_age_h and feature_age_limit_h, version_share
+    (of the requests that the current version answered), unseen_share (of the rows with a category that training did not
+    have; up to 0.05 is normal), cancelled_share and wind_mph. A storm is no fault.
+    """
+    ### BEGIN SOLUTION
+    found = []
+    if abs(evidence["temp_mean"] - (evidence["temp_mean_reference"] - 32) * 5 / 9) < 5:
+        found.append(("unit change", "temp_mean", "convert at the source"))
+    if evidence["feature_age_h"] > evidence["feature_age_limit_h"]:
+        found.append(("stale feature", "feature_age_h", "restart the feed"))
+    if 0.05 < evidence["version_share"] < 0.95:
+        found.append(("half-rolled version", "version_share", "finish or undo the rollout"))
+    if evidence["unseen_share"] > 0.05:
+        found.append(("renamed category", "unseen_share", "map the new name"))
+    return found
+    ### END SOLUTION
+
+# %% check="9.8" points=1
+check.findings(findings)
+
+# %% [markdown]
+# **What you should have seen.** The real storm of 8 and 9 February, in numbers, and your verdict on it:
+
+# %%
+storm = data.load("flights").query("month == 2 and day in (8, 9)")
+wind = data.load("weather").query("month == 2 and day in (8, 9)")["wind_speed"]
+report = {"temp_mean": 33.0, "temp_mean_reference": 56.0, "feature_age_h": 1.0, "feature_age_limit_h": 3.0,
+          "version_share": 1.0, "unseen_share": 0.0, "cancelled_share": storm["dep_time"].isna().mean(), "wind_mph": wind.max()}
+print(f"{storm['dep_time'].isna().sum()} cancelled, wind up to {wind.max():.0f} mph, findings: {findings(report)}")
+
+# %% [markdown]
+# ### Exercise 9.9: the runbook (1 point)
+#
+# Write it for a colleague at three in the morning. The check looks at what a program can see: every field filled,
+# three of
+# them measurable, and a first look that is no action. Whether it helps, a colleague must say.
+
+# %% exercise="9.9"
+def runbook() -> dict[str, str]:
+    """The runbook of the alert service.
+
+    alarm: what rings, with its limit; first_look: where to look before anything is done; roll_back_if: a condition with
+    a number; meanwhile: what the desk does; decides: who; reach: how; over_when: when it is over, with a number.
+    """
+    ### BEGIN SOLUTION
+    return {"alarm": "mean chance below 0.12 or above 0.30 for 30 minutes",
+            "first_look": "units and age of the input data, unseen categories, then which versions answer",
+            "roll_back_if": "the version is younger than 48 hours and the mean is still off after 30 minutes",
+            "meanwhile": "the desk uses the table of carriers and hours from chapter 1",
+            "decides": "the shift lead of the operations desk", "reach": "shift phone, then the platform on-call",
+            "over_when": "three windows in a row within 5 % of the expected mean"}
+    ### END SOLUTION
+
+# %% check="9.9" points=1
+check.runbook(runbook)
+
+# %% [markdown]
+# ## Clean up
+
+# %%
+monitor.delete(force=True)
+registered.delete()
+bucket.delete(force=True)
+service.close()
+
+# %% [markdown]
+# You can now tell a season from a fault, a late label from a good one, and an alarm from noise. What no alarm says is
+# whether the service is fair to those it serves. That is the next chapter.
+
+# %%
+check.progress()
