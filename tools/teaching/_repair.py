@@ -27,7 +27,8 @@ class RepairError(ValueError):
     """Why a file cannot be graded, in one sentence."""
 
 
-def repair(source: bytes | str | Path, area: str, labs: Path = ROOT / "labs") -> tuple[nbformat.NotebookNode, list[str]]:
+def repair(source: bytes | str | Path, area: str,
+           labs: Path = ROOT / "labs") -> tuple[nbformat.NotebookNode, list[str]]:
     """The notebook that can be graded, and one sentence for each repair.
 
     source: the file or its bytes. labs: the folder of the released labs. Raises RepairError, FileNotFoundError.
@@ -110,7 +111,7 @@ def _decoded(source: bytes, said: list[str]) -> str:
 def _script(text: str, said: list[str]) -> list[Cell]:
     """The cells of a notebook that was handed in as a Python file."""
     try:
-        ast.parse(re.sub(r"^[%!].*$", "pass", text, flags=re.M))
+        ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", text, flags=re.M))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise RepairError("The file is not a notebook, or it is cut off: it is not complete JSON.") from None
     if not re.search(r"^def ", text, re.M):
@@ -166,7 +167,7 @@ def _place(found: list[Cell], lab: list, said: list[str]) -> list[tuple[str | No
             groups[name] = [(name, _known(cell, by_name[name], said))]
     moved = _moved([rank[name] for name in seen])
     if moved:
-        said.append(f"{_count(moved, 'cell')} stood in another order and {'is' if moved == 1 else 'are'} back in place.")
+        said.append(f"{_count(moved, 'cell')} back in place: the order was another.")
 
     missing = [cell for cell in lab if cell.id not in groups and cell.cell_type == "code"]
     for cell in missing:
@@ -215,7 +216,7 @@ def _recognised(found: list[Cell], lab: list) -> dict[int, str]:
     for exercise in [cell for cell in lab if _mark(cell).get("solution") and cell.id not in answered]:
         function = _function(exercise.source)
         for position, cell in rest:
-            if function and cell.kind == "code" and position not in known and _defines(cell.source, function):
+            if function and position not in known and _defines(cell.source, function) and _is_code(cell):
                 known[position] = exercise.id
 
     rest, free = unnamed()
@@ -335,6 +336,14 @@ def _what(cell) -> str:
 def _is_stub(cell: Cell, ours) -> bool:
     """Whether an exercise's cell is as we released it, or holds no code at all."""
     return not cell.source.strip() or _plain(cell.source) == _plain(ours.source)
+
+
+def _is_code(cell: Cell) -> bool:
+    """Whether it is code, also where its type was changed by accident."""
+    try:
+        return cell.kind == "code" or bool(ast.parse(cell.source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
 
 
 def _plain(source: str) -> str:

@@ -5,7 +5,6 @@ and encodings of other systems, huge outputs: all are repaired against the relea
 is lost. What came in is kept as lab.ipynb.before, once. Files that cannot be read are named and left as they are.
 """
 
-import sys
 from pathlib import Path
 
 
@@ -62,5 +61,3 @@ def one(folder: Path, area: str, course: Path, dry_run: bool = False) -> tuple[l
         if path.name != "lab.ipynb":
             path.unlink()
     return said, False
-
-
