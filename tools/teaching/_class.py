@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 import sys
 import unicodedata
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+ROOT = Path(__file__).resolve().parents[2]
 # By what we need, the headings under which rosters and exports of Canvas, Moodle and Blackboard have it.
 HEADINGS = {
     "id": ("student_id", "student id", "sis login id", "username", "login", "id number", "sis user id",
@@ -51,6 +53,13 @@ def submissions(folder: Path, area: str, students: list[str] | None = None) -> l
         if student not in found:
             refuse(f"There is no submission of {area} by {student!r}.")
     return [(student, path) for student, path in found.items() if not students or student in students]
+
+
+def reach_nbgrader() -> None:
+    """nbgrader starts `alembic` by name: it lies beside this Python."""
+    here = str(Path(sys.executable).parent)
+    if here not in os.environ["PATH"].split(os.pathsep):
+        os.environ["PATH"] = here + os.pathsep + os.environ["PATH"]
 
 
 def progress(number: int, total: int, what: str) -> None:

@@ -79,7 +79,7 @@ def cartridge(quizzes: list[Quiz], titles: dict[str, str], order, evidence: dict
 
 
 def in_order(kind: str, seed: int = 0):
-    """How the options of a question stand: "shuffle" by a seed (QTI 2.1: anew for each student), or as in the "file"."""
+    """How the options of a question stand: as in the "file", or "shuffle" by a seed (QTI 2.1: anew each time)."""
 
     def order(question: Question) -> tuple[list[Option], bool]:
         options = list(question.options)
