@@ -13,7 +13,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parents[2]
 # By what we need, the headings under which rosters and exports of Canvas, Moodle and Blackboard have it.
 HEADINGS = {
-    "id": ("student_id", "student id", "sis login id", "username", "login", "id number", "sis user id",
+    "id": ("student_id", "sis login id", "username", "login", "student id", "id number", "sis user id",
            "email address", "email", "id"),
     "first": ("first name", "first_name", "firstname", "given name"),
     "last": ("last name", "last_name", "lastname", "surname", "family name"),

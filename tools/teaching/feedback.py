@@ -12,6 +12,10 @@ from pathlib import Path
 LONGEST = 20_000  # characters of one output
 REGION = re.compile(r"### BEGIN HIDDEN TESTS.*?(?:### END HIDDEN TESTS|\Z)", re.S)
 GONE = "(left out)"
+# What stays of HTML that a cell printed: tables and the boxes of the checks.
+ALLOWED = ["a", "b", "br", "caption", "code", "dd", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "hr", "li", "ol",
+           "p", "pre", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul"]
+KEPT = {"a": ["href"], "td": ["colspan", "rowspan"], "th": ["colspan", "rowspan", "scope"]}
 
 
 def arguments(parser) -> None:
@@ -71,13 +75,14 @@ def body_of(notebook) -> str:
     import warnings
 
     from nbconvert.exporters import HTMLExporter
+    from nbconvert.preprocessors import SanitizeHTML
 
-    shown = without_secrets(notebook)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        exporter = HTMLExporter(template_name="basic", sanitize_html=True, exclude_input_prompt=True,
-                                exclude_output_prompt=True, exclude_anchor_links=True)
-        html = exporter.from_notebook_node(shown)[0]
+        shown = without_secrets(notebook)
+        shown = SanitizeHTML(enabled=True, strip=True, tags=ALLOWED, attributes=KEPT).preprocess(shown, {})[0]
+        html = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True,
+                            exclude_anchor_links=True).from_notebook_node(shown)[0]
     # Our headings stand above those of the notebook.
     return re.sub(r"<(/?)h([1-4])\b", lambda found: f"<{found[1]}h{int(found[2]) + 2}", html)
 
@@ -119,9 +124,16 @@ def _clean(output, secret: set[str]):
     if "traceback" in output:
         made["traceback"] = [_redacted(line, secret) for line in output["traceback"]]
     if data:
-        made["data"] = {kind: _redacted("".join(value), secret) if isinstance(value, (str, list)) and
-                        not kind.startswith("image/png") else value for kind, value in data.items()}
+        made["data"] = {kind: value if kind == "image/png" else _redacted(_described("".join(value)), secret)
+                        for kind, value in data.items() if isinstance(value, (str, list))}
     return nbformat.from_dict({**output, **made})
+
+
+def _described(html: str) -> str:
+    """HTML with the description of each drawing in its place, and without scripts and styles."""
+    html = re.sub(r"<(script|style)\b.*?(</\1\s*>|\Z)", "", html, flags=re.S | re.I)
+    return re.sub(r"<svg\b(?:[^>]*?aria-label=\"([^\"]*)\")?.*?</svg>",
+                  lambda found: f"<p>Figure. {found[1] or ''}</p>", html, flags=re.S)
 
 
 def _redacted(text: str, secret: set[str]) -> str:

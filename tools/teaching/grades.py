@@ -43,15 +43,21 @@ def run(arguments) -> int:
         _class.refuse("Nothing is graded yet: run `autograde` first.")
     people = _class.roster(arguments.roster) if arguments.roster else []
     points, possible, late, known = {}, {}, [], set()
+
+    def owner(student: str) -> str:
+        """The student's name in this roster, which may use another key than the one they were collected with."""
+        return next((person.id for person in _class.find(people, keys=[student])), student)
+
     for area in areas:
         due = due_date(course, area)
         if arguments.late_per_day and not due:
             _class.refuse(f"{area} has no due date: release it with --due, or leave out --late-per-day.")
         for submission in _results.needed(course, area):
-            known.add(submission.student)
             kept, hours = share(course, submission, due, arguments)
-            points[submission.student, area] = round(submission.score * kept, 2)
-            possible[area] = max(possible.get(area, 0), submission.points)
+            student = owner(submission.student)
+            points[student, area] = number(submission.score * kept)
+            possible[area] = number(max(possible.get(area, 0), submission.points))
+            known.add(student)
             if hours > 0:
                 late.append(f"{submission.student}: {area} came {hours:.1f} hours late"
                             + (f" and counts {kept:.0%}." if arguments.late_per_day else "."))
@@ -66,6 +72,12 @@ def run(arguments) -> int:
         print(f"Not in the roster, and not in the file: {', '.join(strangers)}.")
     print(f"{path}: {len(rows)} rows, {len(areas)} labs.")
     return 1 if strangers else 0
+
+
+def number(points: float) -> float | int:
+    """Points as people write them: two decimals at most, and none where there are none."""
+    points = round(points, 2)
+    return int(points) if points == int(points) else points
 
 
 def heading(name: str, area: str) -> str:
@@ -89,7 +101,7 @@ def plain_table(arguments, areas, people, points, possible, known):
     rows = [["points possible", "", *(possible[area] for area in areas), sum(possible.values())]]
     for student in everybody:
         scores = [points.get((student, area), nothing) for area in areas]
-        rows.append([student, names.get(student, ""), *scores, round(sum(score or 0 for score in scores), 2)])
+        rows.append([student, names.get(student, ""), *scores, number(sum(score or 0 for score in scores))])
     return ["student", "name", *(heading(arguments.name, area) for area in areas), "total"], rows
 
 

@@ -96,7 +96,6 @@ def plot(named: list[dict], total: int) -> str:
     bars = ax.barh([f"{row['code']} {row['name']}" for row in shown], [row["students"] for row in shown])
     ax.bar_label(bars, padding=3)
     ax.set(xlabel=f"students, of {total}", xlim=(0, max(row["students"] for row in shown) * 1.15))
-    fig.tight_layout()
     said = "; ".join(f"{row['code']} {row['name']} {row['students']}" for row in shown[::-1])
     svg = figure._svg(fig, f"Bar chart of the students who met each misconception, of {total}: {said}.")
     plt.close(fig)
