@@ -75,7 +75,7 @@ def body_of(notebook) -> str:
     import warnings
 
     from nbconvert.exporters import HTMLExporter
-    from nbconvert.preprocessors import SanitizeHTML
+    from nbconvert.preprocessors.sanitize import SanitizeHTML
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
