@@ -165,8 +165,8 @@ def test_the_report_counts_students(graded, run):
         "3 submissions graded, 1 not; most met: M08 missing taken for zero or negative, 2 students.\n")
     named = table(folder / "misconceptions.csv")
     assert [row[:5] for row in named[1:]] == [
-        ["M08", "missing taken for zero or negative", "2", "0.5", "0.1, 0.2"],
-        ["M34", MISCONCEPTIONS["M34"].name, "1", "0.25", "0.1"]]
+        ["M08", "missing taken for zero or negative", "2", "0.667", "0.1, 0.2"],
+        ["M34", MISCONCEPTIONS["M34"].name, "1", "0.333", "0.1"]]
     assert table(folder / "exercises.csv")[1:] == [
         ["0.1", "1", "0.333", "1", "2", "0", "0", "M08, M34"], ["0.2", "1", "0.333", "1", "1", "1", "0", "M08"],
         ["hidden check of 0.2", "2", "0.333", "1", "1", "0", "1", ""]]

@@ -22,10 +22,10 @@ import sys
 sys.path.insert(0, {tools!r})
 load_subconfig("nbgrader_config.py", path={root!r})  # noqa: F821, nbgrader defines it
 '''
-LEFT_OUT = ("solutions", "book", "tests", "submitted", "autograded", "feedback", "private", "collected", "exports",
-            "gradebook.db*", ".git", ".github", ".ci", ".venv", "_build", "node_modules", "__pycache__", "*.egg-info",
-            ".ipynb_checkpoints", ".pytest_cache", ".ruff_cache", "teaching", "teach.py", "CONTRIBUTING.md",
-            "_toc.yml", "_config.yml", "nbgrader_config.py")
+# What a class gets of this repository; no solutions, tests, pages, and nothing of students.
+HANDOUT = ("README.md", "LICENSE", "Makefile", "pyproject.toml", "requirements.txt", ".gitignore", ".gitattributes",
+           ".binder", "datasets", "labs", "mlelab", "tools")
+LEFT_OUT = ("__pycache__", "*.pyc", ".ipynb_checkpoints", "teaching", "teach.py", "solutions")
 STUB = "# One more check of this exercise runs when your lab is graded."
 
 
@@ -39,8 +39,6 @@ def arguments(parser) -> None:
 
 
 def run(arguments) -> int:
-    import shutil
-
     import nbformat
 
     from teaching import _class
@@ -77,10 +75,7 @@ def run(arguments) -> int:
         target = arguments.handout.resolve()
         if target.exists() and any(target.iterdir()):
             _class.refuse(f"{target} is not empty.")
-        shutil.copytree(root, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*LEFT_OUT))
-        project = target / "pyproject.toml"
-        project.write_text("".join(line for line in project.read_text(encoding="utf-8").splitlines(keepends=True)
-                                   if not line.startswith('"solutions" =')), encoding="utf-8")
+        handout(root, target)
         for lab in sorted((course / "labs").glob("*/lab.ipynb")):
             _class.save(target / "labs" / lab.parent.name / "lab.ipynb", lab.read_bytes())
     points = sum(cell.metadata.nbgrader.get("points", 0) for cell in notebook.cells if "nbgrader" in cell.metadata)
@@ -88,6 +83,21 @@ def run(arguments) -> int:
           + (f", due {due:%Y-%m-%d %H:%M %z}" if due else "") + (f", {len(people)} copies" if people else "")
           + (f"; the course without solutions is in {arguments.handout}" if arguments.handout else "") + ".")
     return 0
+
+
+def handout(root: Path, target: Path) -> None:
+    """The course as a class gets it."""
+    import shutil
+
+    target.mkdir(parents=True, exist_ok=True)
+    for name in HANDOUT:
+        if (root / name).is_dir():
+            shutil.copytree(root / name, target / name, ignore=shutil.ignore_patterns(*LEFT_OUT))
+        elif (root / name).exists():
+            shutil.copy(root / name, target)
+    project = target / "pyproject.toml"
+    lines = project.read_text(encoding="utf-8").splitlines(keepends=True)
+    project.write_text("".join(line for line in lines if not line.startswith('"solutions" =')), encoding="utf-8")
 
 
 def moment(text: str):

@@ -28,15 +28,15 @@ def run(arguments) -> int:
     course = _class.course(arguments)
     submissions = _results.needed(course, arguments.area)
     folder = arguments.output or course / "reports" / arguments.area
-    named, exercises = by_misconception(submissions), by_exercise(submissions)
+    graded = [submission for submission in submissions if not submission.problem]
+    named, exercises = by_misconception(graded), by_exercise(graded)
     _class.save(folder / "misconceptions.csv", _class.as_csv([list(row.values()) for row in named], list(named[0]))
                 if named else "code,name,students,share,exercises,read\n")
     _class.save(folder / "exercises.csv", _class.as_csv([list(row.values()) for row in exercises], list(exercises[0])))
-    svg = plot(named, len(submissions)) if named else ""
+    svg = plot(named, len(graded)) if named else ""
     if svg:
         _class.save(folder / "misconceptions.svg", svg)
     _class.save(folder / "index.html", page(arguments.area, submissions, named, exercises, svg))
-    graded = [submission for submission in submissions if not submission.problem]
     print(f"{folder / 'index.html'}: {len(graded)} submissions graded"
           + (f", {len(submissions) - len(graded)} not" if len(graded) < len(submissions) else "")
           + (f"; most met: {named[0]['code']} {named[0]['name']}, {named[0]['students']} students." if named else
@@ -93,6 +93,7 @@ def plot(named: list[dict], total: int) -> str:
 
     shown = named[:12][::-1]
     fig, ax = plt.subplots(figsize=(7, 0.9 + 0.4 * len(shown)))
+    ax.grid(axis="y", visible=False)
     bars = ax.barh([f"{row['code']} {row['name']}" for row in shown], [row["students"] for row in shown])
     ax.bar_label(bars, padding=3)
     ax.set(xlabel=f"students, of {total}", xlim=(0, max(row["students"] for row in shown) * 1.15))
