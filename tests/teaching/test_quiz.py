@@ -1,7 +1,8 @@
 """The quizzes as packages: every rule of the formats that we rely on, for every question, and the same bytes each time.
 
-The schemas of QTI 2.1 and Common Cartridge 1.1 come from no package registry, so the rules are written out here: which
-elements stand in which order, which attributes they need, and that every reference leads somewhere.
+The schemas come from no package registry, so the rules are written out here. For the cartridge, CARTRIDGE has what the
+schema of its profile of QTI 1.2.1 (ccv1p1_qtiasiv1p2p1) says about every element that we use; for QTI 2.1 the tests
+say which elements stand in which order, which attributes they need, and that every reference leads somewhere.
 """
 
 import io
@@ -23,6 +24,37 @@ NCNAME = re.compile(r"[A-Za-z_][\w.-]*$")
 INLINE = {"code", "em", "strong", "a", "br", "img", "span", "sub", "sup"}
 BLOCK = {"p", "pre", "div", "ul", "ol", "table", "h1", "h2", "h3", "h4", "blockquote", "hr"}
 INNER = {"li", "thead", "tbody", "tr", "th", "td", "caption", "dl", "dt", "dd", "tfoot"}
+# By element: its children in their order, the attributes it needs, and those that it may have.
+CARTRIDGE = {
+    "questestinterop": ("assessment ", "", "schemaLocation"),
+    "assessment": ("(qtimetadata )?section ", "ident title", ""),
+    "section": ("(item )+", "ident", "title"),
+    "item": ("(itemmetadata )?(presentation )?(resprocessing )*(itemfeedback )*", "ident", "title"),
+    "itemmetadata": ("(qtimetadata )+", "", ""),
+    "qtimetadata": ("(qtimetadatafield )+", "", ""),
+    "qtimetadatafield": ("fieldlabel fieldentry ", "", ""),
+    "presentation": ("(material |response_lid )+", "", "label"),
+    "material": ("(mattext )+", "", "label"),
+    "response_lid": ("(material )?render_choice (material )?", "ident", "rcardinality rtiming"),
+    "render_choice": ("(material |response_label )*", "", "shuffle minnumber maxnumber"),
+    "response_label": ("(material )*", "ident", "rshuffle labelrefid"),
+    "resprocessing": ("outcomes (respcondition )+", "", ""),
+    "outcomes": ("decvar ", "", ""),
+    "decvar": ("", "varname", "vartype minvalue maxvalue"),
+    "respcondition": ("conditionvar (setvar )*(displayfeedback )*", "", "title continue"),
+    "conditionvar": ("(and |varequal )+", "", ""),
+    "and": ("(not |varequal )+", "", ""),
+    "not": ("(varequal )+", "", ""),
+    "varequal": ("", "respident", "case"),
+    "setvar": ("", "", "varname action"),
+    "displayfeedback": ("", "feedbacktype linkrefid", ""),
+    "itemfeedback": ("(material |flow_mat )+", "ident", "title"),
+    "mattext": ("", "", "texttype charset"),
+    "fieldlabel": ("", "", ""),
+    "fieldentry": ("", "", ""),
+}
+VALUES = {"rcardinality": {"Single", "Multiple"}, "shuffle": {"Yes", "No"}, "continue": {"Yes", "No"},
+          "feedbacktype": {"Response"}, "action": {"Set"}, "vartype": {"Decimal", "Integer"}, "varname": {"SCORE"}}
 
 
 def unpacked(package: bytes) -> dict[str, ET.Element]:
@@ -145,6 +177,12 @@ def test_the_manifest_of_the_cartridge(cartridge):
 def test_an_assessment_of_the_cartridge_holds_the_quiz(cartridge, quiz):
     root = plain(cartridge[f"{quiz.area}/assessment.xml"], _quiz.QTI1)
     assert root.tag == "questestinterop"
+    for node in root.iter():
+        children, needed, allowed = CARTRIDGE[node.tag]
+        attributes = {name.split("}")[-1] for name in node.keys()}
+        assert in_turn(order(node), children), (node.tag, order(node))
+        assert set(needed.split()) <= attributes <= set(needed.split()) | set(allowed.split()), node.tag
+        assert all(value in VALUES.get(name, {value}) for name, value in node.items())
     assessment, = root
     assert in_turn(order(assessment), "qtimetadata section ") and {"ident", "title"} <= set(assessment.keys())
     fields = dict(zip((field.text for field in assessment[0].iter("fieldlabel")),

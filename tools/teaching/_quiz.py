@@ -58,9 +58,10 @@ def cartridge(quizzes: list[Quiz], titles: dict[str, str], order, evidence: dict
     files, resources, items = {}, [], []
     for quiz in quizzes:
         name = f"{quiz.area}/assessment.xml"
-        questions = [_item12(quiz.area, question, order(question)[0], evidence or {}) for question in quiz.questions]
+        questions = [_item12(quiz.area, question, *order(question), evidence or {}) for question in quiz.questions]
         assessment = E("questestinterop", E("assessment", _fields(
-            cc_profile="cc.exam.v0p1", qmd_assessmenttype="Examination", qmd_scoretype="Percentage"),
+            cc_profile="cc.exam.v0p1", qmd_assessmenttype="Examination", qmd_scoretype="Percentage",
+            qmd_feedbackpermitted="Yes"),
             E("section", *questions, ident=f"section-{quiz.area}"), ident=f"quiz-{quiz.area}",
             title=titles[quiz.area]))
         files[name] = _written(assessment, QTI1)
@@ -79,7 +80,7 @@ def cartridge(quizzes: list[Quiz], titles: dict[str, str], order, evidence: dict
 
 
 def in_order(kind: str, seed: int = 0):
-    """How the options of a question stand: as in the "file", or "shuffle" by a seed (QTI 2.1: anew each time)."""
+    """How the options of a question stand: as in the "file", or "shuffle" by a seed, and the system may again."""
 
     def order(question: Question) -> tuple[list[Option], bool]:
         options = list(question.options)
@@ -129,7 +130,7 @@ def _test21(area: str, title: str, names: list[tuple[str, str]]) -> ET.Element:
 # QTI 1.2, as Common Cartridge has it
 
 
-def _item12(area: str, question: Question, options: list[Option], evidence: dict) -> ET.Element:
+def _item12(area: str, question: Question, options: list[Option], shuffle: bool, evidence: dict) -> ET.Element:
     single = question.choose == 1
     letters = list(zip(LETTERS, options))
     told = [E("respcondition", E("conditionvar", E("varequal", letter, respident="response")),
@@ -147,7 +148,7 @@ def _item12(area: str, question: Question, options: list[Option], evidence: dict
     return E(
         "item", E("itemmetadata", _fields(cc_profile=profile)),
         E("presentation", E("material", _html(asked)),
-          E("response_lid", E("render_choice", *labels), ident="response",
+          E("response_lid", E("render_choice", *labels, shuffle="Yes" if shuffle else "No"), ident="response",
             rcardinality="Single" if single else "Multiple")),
         E("resprocessing", E("outcomes", E("decvar", maxvalue="100", minvalue="0", varname="SCORE",
                                            vartype="Decimal")), *told, scored),
