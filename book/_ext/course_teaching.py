@@ -58,7 +58,7 @@ class SyllabusDirective(TeachingDirective):
                 if part == parts and chapter["labs"]:
                     due.append(f"{chapter['points']}" + (" for practice" if chapter["number"] == 0 else ""))
                     points += chapter["points"] if chapter["number"] else 0
-            rows.append((f"{unit} {number}", [names], str(read), str(lab), " + ".join(due) or "–"))
+            rows.append((str(number), [names], str(read), str(lab), " + ".join(due) or "–"))
             pages, labs = pages + read, labs + lab
         rows.append(("Total", "", str(pages), str(labs), str(points)))
         return [table((unit, "Chapters", "Page, minutes", "Lab, minutes", "Points"), rows, ["syllabus"])]
@@ -96,7 +96,7 @@ class LabNotesDirective(TeachingDirective):
 
     def lab(self, chapter: dict) -> nodes.section:
         area, title = chapter["area"], f"Lab {chapter['number']}: {chapter['title']}"
-        section = nodes.section("", nodes.title("", title), ids=[f"teach-{nodes.make_id(area)}"], names=[])
+        section = nodes.section("", nodes.title("", title), ids=[f"teach-{chapter['number']}"], names=[])
         section += nodes.paragraph("", "", nodes.Text(
             f"{chapter['lab_minutes']} minutes, {chapter['points']} points"
             + (" outside the total" if chapter["number"] == 0 else "") + ". Its page: "), self.chapter_link(chapter),

@@ -66,7 +66,7 @@ def test_the_syllabi_add_up(book):
 def test_every_lab_has_its_notes(book):
     page = parsed(book / "book" / "instructors" / "labs.html")
     for area in LABS:
-        section = page.find(id=f"teach-{area.replace('_', '-')}")
+        section = page.find(id=f"teach-{int(area[:2])}")
         rows = [[cell.get_text(" ", strip=True) for cell in row.find_all("td")]
                 for row in section.select("table.lab-notes tbody tr")]
         assert [row[0].split()[0] for row in rows] == list(open_lab(area).exercises)

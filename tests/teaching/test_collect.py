@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import time
 import zipfile
 from pathlib import Path
 
@@ -135,6 +136,22 @@ def test_without_a_roster_names_are_taken_as_they_are(course, run, solved):
     assert run("collect", AREA, course.parent / "inbox")[0] == 0
     assert sorted(path.name for path in (course / "submitted").iterdir()) == [
         "Grace-Hopper", "bob", "eve", "lovelaceada"]
+
+
+def test_a_folder_around_all_students_is_no_student(course, run, solved):
+    write(course.parent / "inbox", dict.fromkeys(["all/ada/lab.ipynb", "all/bob/00_start/lab.ipynb"], solved))
+    assert run("collect", AREA, course.parent / "inbox")[0] == 0
+    assert sorted(path.name for path in (course / "submitted").iterdir()) == ["ada", "bob"]
+
+
+def test_the_time_of_an_attempt_is_kept(course, run, solved, monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    write(course.parent / "inbox", {"Lab 1_ada_attempt_2026-01-02-21-00-00_lab.ipynb": solved})
+    run("collect", AREA, course.parent / "inbox")
+    monkeypatch.undo()
+    time.tzset()
+    assert (course / "submitted" / "ada" / AREA / "timestamp.txt").read_text() == "2026-01-03 02:00:00 UTC\n"
 
 
 def test_a_zip_in_the_download_is_opened_once(course, run, solved):

@@ -179,7 +179,7 @@ def test_an_assessment_of_the_cartridge_holds_the_quiz(cartridge, quiz):
     assert root.tag == "questestinterop"
     for node in root.iter():
         children, needed, allowed = CARTRIDGE[node.tag]
-        attributes = {name.split("}")[-1] for name in node.keys()}
+        attributes = {name.split("}")[-1] for name in node.attrib}
         assert in_turn(order(node), children), (node.tag, order(node))
         assert set(needed.split()) <= attributes <= set(needed.split()) | set(allowed.split()), node.tag
         assert all(value in VALUES.get(name, {value}) for name, value in node.items())

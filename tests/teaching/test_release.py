@@ -38,19 +38,22 @@ def to_term(term, run, monkeypatch):
 
 
 def test_a_release_without_extras_is_the_lab_we_publish(term, to_term, empty):
-    status, said = to_term()
-    assert status == 0 and "2 points." in said
+    status, said = to_term("--handout", term.parent / "handout")
+    assert status == 0 and "2 points; the course without solutions is in " in said
+    assert (term.parent / "handout" / "labs" / AREA / "lab.ipynb").read_bytes() == empty
     assert (term / "labs" / AREA / "lab.ipynb").read_bytes() == empty
     config = (term / "nbgrader_config.py").read_text()
     assert "load_subconfig" in config and str(ROOT) in config
 
 
 def test_due_date_hidden_checks_and_copies(term, to_term, hidden, course):
-    status, said = to_term("--due", "2027-02-01T23:59+01:00", "--hidden", hidden, "--roster", course / "roster.csv")
+    status, said = to_term("--due", "2027-02-01T23:59+01:00", "--hidden", hidden, "--roster", course / "roster.csv",
+                           "--no-solutions")
     assert status == 0
     assert "4 points, 1 hidden checks, due 2027-02-01 23:59 +0100, 4 copies." in said
     lab = nbformat.read(term / "labs" / AREA / "lab.ipynb", as_version=4)
     assert "**Due 01 February 2027, 23:59 (UTC+0100).**" in lab.cells[0].source
+    assert 'os.environ["MLELAB_CLASS"] = "1"' in lab.cells[1].source
     names = [cell.id for cell in lab.cells]
     assert names.index("hidden-0-2-1") == names.index("check-0-2") + 1
     cell = lab.cells[names.index("hidden-0-2-1")]
@@ -66,10 +69,9 @@ def test_due_date_hidden_checks_and_copies(term, to_term, hidden, course):
         assert assignment.max_score == 4
 
 
-def test_the_handout_has_no_solutions_and_works(term, to_term):
-    handout = term.parent / "handout"
-    status, said = to_term("--handout", handout)
-    assert status == 0 and "the course without solutions" in said
+def test_the_handout_has_no_solutions_and_works(tmp_path):
+    handout = tmp_path / "handout"
+    release.handout(ROOT, handout)
     assert (handout / "labs" / AREA / "lab.ipynb").exists() and (handout / "datasets").is_dir()
     files = [path for path in handout.rglob("*") if path.is_file() and path.suffix in (".py", ".ipynb", ".md", ".toml")]
     assert not any("solutions" in path.relative_to(handout).parts or "tests" in path.relative_to(handout).parts
@@ -82,7 +84,7 @@ def test_the_handout_has_no_solutions_and_works(term, to_term):
 
 
 def test_what_is_private_does_not_enter_this_repository(run, hidden):
-    for words in (["--due", "2027-02-01"], ["--hidden", hidden]):
+    for words in (["--due", "2027-02-01"], ["--hidden", hidden], ["--no-solutions"]):
         status, said = run("release", AREA, "--course", ROOT, *words)
         assert status == 1 and "must not enter this repository" in said
 

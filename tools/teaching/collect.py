@@ -57,11 +57,13 @@ def sort_out(source: Path, area: str, labs: Path, people: list | None) -> tuple[
 
     refused: list[tuple[str, str]] = []
     words = _words(labs / area / "lab.ipynb")
+    found = [(path, again, changed, _fits(content, words)) for path, content, changed, again in _files(source, refused)]
+    outer = _outer([path for path, *_ in found]) if people is None else 0
     rows, by_student = [], {}
-    for path, content, changed, again in _files(source, refused):
+    for path, again, changed, fits in found:
         row = dict.fromkeys(HEADS, "") | {"file": path, "status": "unmatched"}
         rows.append(row)
-        handed = Handed(path, again, changed)
+        handed = Handed("/".join(path.split("/")[outer:]), again, changed, fits)
         row.update(family=handed.family, attempt=handed.time, late="late" if handed.late else "")
         if handed.receipt:
             row.update(status="receipt")
@@ -75,13 +77,12 @@ def sort_out(source: Path, area: str, labs: Path, people: list | None) -> tuple[
                 row["says"] = "The name of the file does not say whose it is."
                 continue
         else:
-            found = _class.find(people, keys=handed.keys, names=handed.names)
-            if len(found) != 1:
-                row["says"] = ("Nobody in the roster fits the name of the file." if not found else
-                               f"It fits {' and '.join(person.id for person in found)}.")
+            fitting = _class.find(people, keys=handed.keys, names=handed.names)
+            if len(fitting) != 1:
+                row["says"] = ("Nobody in the roster fits the name of the file." if not fitting else
+                               f"It fits {' and '.join(person.id for person in fitting)}.")
                 continue
-            student = found[0].id
-        handed.fits = _fits(content, words)
+            student = fitting[0].id
         if not handed.fits:
             row["says"] = f"It holds no function of {area}."
         row.update(status="older", student=student)
@@ -100,11 +101,11 @@ def sort_out(source: Path, area: str, labs: Path, people: list | None) -> tuple[
 class Handed:
     """One file: what its name says about whose it is and which attempt."""
 
-    def __init__(self, path: str, read, changed: str):
+    def __init__(self, path: str, read, changed: str, fits: bool = True):
         import re
 
-        self.path, self.read, self.changed = path, read, changed
-        self.family, self.time, self.late, self.receipt, self.fits = "", "", False, False, True
+        self.path, self.read, self.changed, self.fits = path, read, changed, fits
+        self.family, self.time, self.late, self.receipt = "", "", False, False
         self.keys: list[str] = []
         self.names: list[str] = []
         self.attempt: tuple = ()
@@ -233,6 +234,16 @@ def _archive(source, name: str, refused: list[tuple[str, str]], depth: int):
     return None
 
 
+def _outer(paths: list[str]) -> int:
+    """How many folders stand around all students' folders, such as the one that a zip file was made of."""
+    pieces = [path.split("/") for path in paths]
+    depth = 0
+    while pieces and all(len(parts) > depth + 2 for parts in pieces) and len({parts[depth] for parts in pieces}) == 1 \
+            and len({parts[depth + 1] for parts in pieces}) > 1:
+        depth += 1
+    return depth
+
+
 def _words(lab: Path) -> list[str]:
     """What tells this lab from others: its first cell's area, its exercises' functions."""
     import re
@@ -252,6 +263,7 @@ def _fits(content: bytes, words: list[str]) -> bool:
 def _store(course: Path, area: str, student: str, handed: Handed) -> None:
     """Write the submission; another one that lay there before is kept in collected/."""
     import hashlib
+    from datetime import UTC, datetime
 
     from teaching import _class
 
@@ -267,4 +279,5 @@ def _store(course: Path, area: str, student: str, handed: Handed) -> None:
         before.unlink(missing_ok=True)
     _class.save(lab, content)
     if handed.time:
-        _class.save(folder / "timestamp.txt", handed.time + "\n")
+        time = datetime.fromisoformat(handed.time).astimezone(UTC)  # the system's clock is taken for this machine's
+        _class.save(folder / "timestamp.txt", f"{time:%Y-%m-%d %H:%M:%S} UTC\n")

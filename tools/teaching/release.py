@@ -26,6 +26,7 @@ load_subconfig("nbgrader_config.py", path={root!r})  # noqa: F821, nbgrader defi
 HANDOUT = ("README.md", "LICENSE", "Makefile", "pyproject.toml", "requirements.txt", ".gitignore", ".gitattributes",
            ".binder", "datasets", "labs", "mlelab", "tools")
 LEFT_OUT = ("__pycache__", "*.pyc", ".ipynb_checkpoints", "teaching", "teach.py", "solutions")
+QUIET = 'import os\n\nos.environ["MLELAB_CLASS"] = "1"  # check.solution stays quiet\n'
 STUB = "# One more check of this exercise runs when your lab is graded."
 
 
@@ -35,6 +36,8 @@ def arguments(parser) -> None:
                         "without an offset it is this machine's time")
     parser.add_argument("--hidden", type=Path, metavar="FOLDER", help="your hidden checks")
     parser.add_argument("--roster", type=Path, metavar="CSV", help="a copy for each student")
+    parser.add_argument("--no-solutions", action="store_true", help="check.solution shows nothing in this lab, also "
+                        "where the public package is installed, as on Colab")
     parser.add_argument("--handout", type=Path, metavar="FOLDER", help="also write the course without solutions there")
 
 
@@ -47,9 +50,9 @@ def run(arguments) -> int:
     areas = sorted(path.parent.name for path in root.glob("solutions/*/lab.ipynb"))
     if area not in areas:
         _class.refuse(f"There is no lab {area!r}; there are {', '.join(areas)}.")
-    own = arguments.due or arguments.hidden or arguments.roster
+    own = arguments.due or arguments.hidden or arguments.roster or arguments.no_solutions
     if own and course == root:
-        _class.refuse("A due date, hidden checks and students' copies must not enter this repository: name a folder "
+        _class.refuse("What is a class's own must not enter this repository: name a folder "
                       "of your own, such as --course ~/term.")
     due = moment(arguments.due) if arguments.due else None
     hidden = hidden_cells(arguments.hidden, area) if arguments.hidden else []
@@ -60,6 +63,8 @@ def run(arguments) -> int:
     notebook = nbformat.read(root / "solutions" / area / "lab.ipynb", as_version=4)
     if due:
         notebook.cells[0].source += f"\n\n**Due {due:%d %B %Y, %H:%M} ({due:UTC%z}).**"
+    if arguments.no_solutions:
+        notebook.cells[1].source = notebook.cells[1].source.replace("import mlelab\n", QUIET + "import mlelab\n")
     insert(notebook, hidden, area)
     if course != root:
         _class.save(course / "solutions" / area / "lab.ipynb", nbformat.writes(notebook) + "\n")
