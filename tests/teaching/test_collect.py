@@ -129,6 +129,16 @@ def test_two_who_fit_are_not_guessed(course, run, solved):
     assert not (course / "submitted").exists()
 
 
+def test_a_grading_worksheet_of_moodle_is_a_roster(course, run, solved):
+    sheet = course.parent / "worksheet.csv"
+    sheet.write_text("Identifier,Full name,Email address,Status,Grade\n"
+                     "Participant 17,,,Submitted,\nParticipant 18,Ann Lee,ann@example.edu,Submitted,\n")
+    write(course.parent / "inbox", {"Participant 17_17_assignsubmission_file_/lab.ipynb": solved,
+                                    "Ann Lee_18_assignsubmission_file_/lab.ipynb": solved})
+    assert run("collect", AREA, course.parent / "inbox", "--roster", sheet)[0] == 0
+    assert len(list((course / "submitted").iterdir())) == 2
+
+
 def test_without_a_roster_names_are_taken_as_they_are(course, run, solved):
     names = ["eve/lab.ipynb", "Lab 1_bob_attempt_2026-01-01-10-20-30_lab.ipynb", "lovelaceada_501_9_lab.ipynb",
              "Grace Hopper_1_assignsubmission_file_/lab.ipynb"]

@@ -197,6 +197,15 @@ def test_an_answer_in_a_cell_of_its_own_is_found(expected):
     assert graded(repair(json.dumps(raw).encode(), AREA)[0]) == expected
 
 
+def test_an_answer_in_the_cell_of_a_check_is_found(expected):
+    raw = student_notebook()
+    cells = {cell["id"]: cell for cell in raw["cells"]}
+    cells["check-0-2"]["source"] = cells["exercise-0-2"]["source"]
+    cells["exercise-0-2"]["source"] = next(c.source for c in handed_in(AREA, {"0.2": UNSOLVED}).cells
+                                           if c.id == "exercise-0-2")
+    is_sound(raw, json.dumps(raw).encode(), expected)
+
+
 def test_an_edited_check_stays_beside_ours(expected):
     raw = student_notebook()
     for cell in marked(raw):
@@ -247,6 +256,53 @@ def test_what_cannot_be_read_says_why(file, says):
     with pytest.raises(RepairError, match=says) as caught:
         repair(file, AREA)
     assert "\n" not in str(caught.value)
+
+
+JUNK = [None, 5, -1.5, True, [], {}, "", "\ud800", "def late_share(x): return x", ["a", 3], {"nbgrader": 7}, [[[]]],
+        {"grade_id": ["x"]}, "check-0-1", {"a": {"b": 1}}, "heading", float("nan")]
+
+
+def junk_in(value, rng, rate):
+    """A copy in which some nodes were replaced by junk."""
+    if rng.random() < rate:
+        return rng.choice(JUNK)
+    if isinstance(value, dict):
+        return {key: junk_in(inner, rng, rate) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [junk_in(inner, rng, rate) for inner in value]
+    return value
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_junk_is_repaired_or_refused_and_nothing_else(seed):
+    rng = random.Random(seed)
+    raw = student_notebook()
+    raw["cells"][0]["attachments"] = {"a.png": {"image/png": "aGk="}}
+    file = json.dumps(junk_in(raw, rng, rng.choice([0.002, 0.01, 0.05]))).encode()
+    try:
+        notebook, said = repair(file, AREA)
+    except RepairError as error:
+        assert "\n" not in str(error)
+        return
+    assert len(graded(notebook)) == 4
+    assert all("\n" not in sentence for sentence in said)
+    again, nothing = repair(nbformat.writes(notebook).encode(), AREA)
+    assert again == notebook and nothing == []
+
+
+@pytest.mark.parametrize("cut", [1, 10, 100, 1000, 5000, 9000])
+def test_a_file_that_is_cut_off_is_refused(cut, solved):
+    with pytest.raises(RepairError):
+        repair(solved[:cut], AREA)
+
+
+def test_too_many_cells_are_refused():
+    raw = student_notebook()
+    raw["cells"] += [{"cell_type": "code", "metadata": {}, "source": "1"}] * 4_000
+    assert len(repair(json.dumps(raw).encode(), AREA)[0].cells) > 4_000
+    raw["cells"] *= 2
+    with pytest.raises(RepairError, match="more than 5,000 are not graded"):
+        repair(json.dumps(raw).encode(), AREA)
 
 
 def test_fifty_megabytes_of_outputs_are_removed(expected):

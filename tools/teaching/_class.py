@@ -14,14 +14,14 @@ ROOT = Path(__file__).resolve().parents[2]
 # By what we need, the headings under which rosters and exports of Canvas, Moodle and Blackboard have it.
 HEADINGS = {
     "id": ("student_id", "sis login id", "username", "login", "student id", "id number", "sis user id",
-           "email address", "email", "id"),
+           "email address", "email", "id", "identifier"),
     "first": ("first name", "first_name", "firstname", "given name"),
     "last": ("last name", "last_name", "lastname", "surname", "family name"),
     "name": ("student", "name", "full name", "student name"),
     "email": ("email address", "email", "e-mail"),
 }
-KEYS = ("student_id", "student id", "id", "sis_id", "lms_id", "sis user id", "sis login id", "username", "login",
-        "id number", "email address", "email", "e-mail")
+KEYS = ("student_id", "student id", "id", "identifier", "sis_id", "lms_id", "sis user id", "sis login id", "username",
+        "login", "id number", "email address", "email", "e-mail")
 
 
 def refuse(sentence: str) -> NoReturn:
@@ -127,6 +127,8 @@ def roster(path: Path) -> list[Person]:
     people: list[Person] = []
     for number, row in enumerate(rows, start=2):
         cell = {what: (row.get(head) or "").strip() if head else "" for what, head in named.items()}
+        cell["id"] = next((row[heads[name]].strip() for name in HEADINGS["id"] if (row.get(heads.get(name)) or "").strip()),
+                          "")
         if cell["name"].startswith(("Points Possible", "Student, Test")) or not any(cell.values()):
             continue  # two rows that Canvas adds
         if not cell["id"]:
@@ -170,4 +172,4 @@ def plain(text: str) -> str:
 def folder_name(text: str) -> str:
     """A student's name as the name of a folder on any system."""
     name = re.sub(r"[^\w.@-]+", "-", text.strip()).strip("-.")
-    return name or "nameless"
+    return name[:64] or "nameless"

@@ -17,6 +17,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parents[2]
 LARGEST = 400e6  # bytes of a file that is read at all
+MOST_CELLS = 5_000
 LARGE_OUTPUTS = 1e6  # bytes of outputs worth a sentence
 ALIKE = 0.75  # a cell without a mark that is this similar to one of the lab is that cell, edited
 MOST_COMPARED = 200  # cells without a mark whose likeness is looked at
@@ -82,6 +83,8 @@ def _read(source: bytes | str | Path, said: list[str]) -> tuple[list[Cell], str 
         if isinstance(sheets, list) else raw.get("cells") if isinstance(raw, dict) else None
     if not isinstance(cells, list):
         raise RepairError("The file has no cells: it is not a notebook.")
+    if len(cells) > MOST_CELLS:
+        raise RepairError(f"The notebook has {len(cells):,} cells; more than {MOST_CELLS:,} are not graded.")
     if isinstance(sheets, list):
         said.append("The notebook was in the old format 3; it is in format 4 now.")
     _count_outputs(cells, said)
@@ -129,12 +132,16 @@ def _cell(raw: dict) -> Cell:
     kind = raw.get("cell_type")
     if kind == "heading":
         level = raw.get("level")
-        source = "#" * (level if level in range(1, 7) else 1) + " " + source
+        source = "#" * (level if isinstance(level, int) and level in range(1, 7) else 1) + " " + source
     kind = kind if kind in ("code", "raw") else "markdown"
-    attachments = raw.get("attachments") if isinstance(raw.get("attachments"), dict) and kind != "code" else None
+    attachments = raw.get("attachments")
+    sound = isinstance(attachments, dict) and kind != "code" and all(
+        isinstance(bundle, dict) and all(isinstance(data, str) and data.isascii() for data in bundle.values())
+        for bundle in attachments.values())
+    source = source.encode("utf-8", "replace").decode()  # half of a pair that JSON lets through
     # Colab keeps a cell's name in its metadata and forgets ours.
     names = (mark.get("grade_id"), raw.get("id"), metadata.get("id"))
-    return Cell(kind, source, names, attachments, marked=bool(mark))
+    return Cell(kind, source, names, attachments if sound else None, marked=bool(mark))
 
 
 def _count_outputs(cells: list, said: list[str]) -> None:
@@ -212,11 +219,15 @@ def _recognised(found: list[Cell], lab: list) -> dict[int, str]:
 
     # Code under the name of an exercise's function is an answer, also where the cell of the exercise is empty still.
     rest, free = unnamed()
+    # So is code in the cell of a check.
     answered = {name for position, name in known.items() if not _is_stub(found[position], by_name[name])}
-    for exercise in [cell for cell in lab if _mark(cell).get("solution") and cell.id not in answered]:
+    rest += [(position, found[position]) for position, name in known.items()
+             if _mark(by_name[name]).get("grade") and name in answered]
+    exercises = {cell.id for cell in lab if _mark(cell).get("solution")}
+    for exercise in [cell for cell in lab if cell.id in exercises - answered]:
         function = _function(exercise.source)
         for position, cell in rest:
-            if function and position not in known and _defines(cell.source, function) and _is_code(cell):
+            if function and known.get(position) not in exercises and _defines(cell.source, function) and _is_code(cell):
                 known[position] = exercise.id
 
     rest, free = unnamed()
@@ -302,13 +313,13 @@ def _fresh(ours) -> nbformat.NotebookNode:
 
 def _named(placed: list[tuple[str | None, nbformat.NotebookNode]]) -> list[nbformat.NotebookNode]:
     """The cells, each with a name of its own that is the same on every run."""
-    taken = {name for name, _ in placed if name}
+    taken, last = {name for name, _ in placed if name}, {}
     for name, cell in placed:
         if name is None:
-            stem, number = cell.id, 1
+            stem = cell.id
             while cell.id in taken:
-                number += 1
-                cell.id = f"{stem[:58]}-{number}"
+                last[stem] = last.get(stem, 1) + 1
+                cell.id = f"{stem[:58]}-{last[stem]}"
             taken.add(cell.id)
     return [cell for _, cell in placed]
 

@@ -120,6 +120,7 @@ class Handed:
         self.copy = int(copy[1] or copy[2]) if copy and len(copy[1] or copy[2]) < 5 else 0
         if moodle:
             self.family, self.names = "Moodle", [moodle["name"]]
+            self.keys = [f"Participant {moodle['id']}"]  # what a grading worksheet calls a student
             self.receipt = file.startswith("onlinetext")
         elif blackboard:
             self.family = "Blackboard"

@@ -13,7 +13,8 @@ from pathlib import Path
 # The columns of each system that say whose row it is: what its export has of them stays.
 IDENTIFY = {
     "canvas": ["Student", "ID", "SIS User ID", "SIS Login ID", "Root Account", "Section"],
-    "moodle": ["First name", "Last name", "Surname", "Username", "ID number", "Email address"],
+    "moodle": ["Identifier", "Full name", "First name", "Last name", "Surname", "Username", "ID number",
+               "Email address"],
     "blackboard": ["Last Name", "First Name", "Username", "Student ID", "Last Access", "Availability"],
 }
 NEEDED = {"canvas": ["Student", "ID", "Section"], "moodle": [], "blackboard": ["Username"]}
