@@ -251,6 +251,7 @@ def test_a_roster_that_cannot_be_used_says_why(course, run, text, says):
 @pytest.mark.parametrize("text", [
     'Student,ID,SIS User ID,SIS Login ID,Section,Lab (77)\n    Points Possible,,,,,2.00\n"Lovelace, Ada",501,s1,ada,A,',
     "First name,Last name,ID number,Email address\nAda,Lovelace,ada,ada@example.edu",
+    "First name,Last name,ID number\nAda,Lovelace,ada,one,cell,too,many",
     "First name;Surname;ID number;Email address\nAda;Lovelace;ada;ada@example.edu",
     '"Last Name"\t"First Name"\t"Username"\t"Student ID"\n"Lovelace"\t"Ada"\t"ada"\t"501"',
     "\ufeffstudent_id,name\nada,Ada Lovelace",

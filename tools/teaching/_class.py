@@ -127,8 +127,8 @@ def roster(path: Path) -> list[Person]:
     people: list[Person] = []
     for number, row in enumerate(rows, start=2):
         cell = {what: (row.get(head) or "").strip() if head else "" for what, head in named.items()}
-        cell["id"] = next((row[heads[name]].strip() for name in HEADINGS["id"] if (row.get(heads.get(name)) or "").strip()),
-                          "")
+        ids = [(row[heads[name]] or "").strip() for name in HEADINGS["id"] if name in heads]
+        cell["id"] = next(filter(None, ids), "")
         if cell["name"].startswith(("Points Possible", "Student, Test")) or not any(cell.values()):
             continue  # two rows that Canvas adds
         if not cell["id"]:
