@@ -1,7 +1,11 @@
 """What grading found: for each student and lab the verdict, points and misconception of each check.
 
-They stand in results/AREA.jsonl, one line a submission, where `autograde` wrote them; else they are read from the
-notebooks and the gradebook of nbgrader's own `nbgrader autograde`.
+They stand in results/AREA.jsonl, one line a submission and the last line of a student counts:
+
+    {"student": "ada", "problem": null, "checks": [{"name": "check-1-6-label", "points": 1, "score": 0,
+     "verdict": "wrong", "misconception": "M39", "says": "The label must be observed after the action."}]}
+
+Without that file they are read from the notebooks and the gradebook of nbgrader's own `nbgrader autograde`.
 """
 
 import json
