@@ -2,7 +2,7 @@
 
 Marks that were lost, cells that are missing, doubled or in another order, a wrong kernel, a renamed file, line ends
 and encodings of other systems, huge outputs: all are repaired against the released lab. No line of a student's code
-is lost. What came in is kept as lab.ipynb.before, once. Files that cannot be read are named and left as they are.
+is lost. What came in is kept as lab.ipynb.before, outputs included. Files that cannot be read are named and left as they are.
 """
 
 from pathlib import Path
@@ -55,7 +55,7 @@ def one(folder: Path, area: str, course: Path, dry_run: bool = False) -> tuple[l
     after = nbformat.writes(notebook).encode()
     if not dry_run and after + b"\n" != before:
         kept = folder / "lab.ipynb.before"
-        if said and not kept.exists():
+        if not kept.exists():  # with the outputs as the student saw them
             kept.write_bytes(before)
         (folder / "lab.ipynb").write_bytes(after + b"\n")
         if path.name != "lab.ipynb":
