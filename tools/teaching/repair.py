@@ -2,7 +2,8 @@
 
 Marks that were lost, cells that are missing, doubled or in another order, a wrong kernel, a renamed file, line ends
 and encodings of other systems, huge outputs: all are repaired against the released lab. No line of a student's code
-is lost. What came in is kept as lab.ipynb.before, outputs included. Files that cannot be read are named and left as they are.
+is lost. What came in is kept as lab.ipynb.before, outputs included. Files that cannot be read are named and left as
+they are.
 """
 
 from pathlib import Path
