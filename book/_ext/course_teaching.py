@@ -14,16 +14,20 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx import addnodes
 
-NOTE = re.compile(r"^```\{admonition\} Instructor note\n(?::.*\n)*(.*?)^```$", re.M | re.S)
+NOTE = re.compile(r"^```\{admonition\} Instructor note\n(?::[^\n]*\n)*(.*?)^```$", re.M | re.S)
 
 
 class TeachingDirective(CourseDirective):
+    def text(self, *parts: str) -> str:
+        """The text of a file of the repository, or nothing where there is none."""
+        there = self.root.joinpath(*parts).exists()  # a page that depends on a missing file is built every time
+        return self.file(*parts).read_text(encoding="utf-8") if there else ""
+
     def chapters(self) -> list[dict]:
         """The chapters with their number, the exercises of their lab (none if it is planned), and their points."""
         chapters = yaml.safe_load(self.file("book", "chapters.yml").read_text(encoding="utf-8"))
         for number, chapter in enumerate(chapters):
-            source = self.file("solutions", chapter["area"], "lab.py")
-            found = HEADING.findall(source.read_text(encoding="utf-8")) if source.exists() else []
+            found = HEADING.findall(self.text("solutions", chapter["area"], "lab.py"))
             chapter.update(number=number, labs=[(name, title, int(points)) for name, title, points in found],
                            points=sum(int(points) for *_, points in found),
                            written=f"book/{chapter['area']}" in self.env.found_docs)
@@ -101,9 +105,8 @@ class LabNotesDirective(TeachingDirective):
             f"{chapter['lab_minutes']} minutes, {chapter['points']} points"
             + (" outside the total" if chapter["number"] == 0 else "") + ". Its page: "), self.chapter_link(chapter),
             nodes.Text("."))
-        answers = self.file("tests", "wrong_answers", f"{area}.py")
         wrong: dict[str, list[str]] = {}
-        for number, code in WRONG_ANSWER.findall(answers.read_text(encoding="utf-8") if answers.exists() else ""):
+        for number, code in WRONG_ANSWER.findall(self.text("tests", "wrong_answers", f"{area}.py")):
             wrong.setdefault(number, []).append(code)
         rows = []
         for number, asks, points in chapter["labs"]:
@@ -114,7 +117,7 @@ class LabNotesDirective(TeachingDirective):
             rows.append(([nodes.paragraph("", "", there, nodes.Text(f" {asks[0].upper()}{asks[1:]}"))], str(points),
                          str(len(wrong.get(number, []))), [met]))
         section += table(("Exercise", "Points", "Wrong answers known", "They show"), rows, ["lab-notes"])
-        note = NOTE.search(self.file("book", f"{area}.md").read_text(encoding="utf-8"))
+        note = NOTE.search(self.text("book", f"{area}.md"))
         for paragraph in note[1].strip().split("\n\n") if note else []:
             if not paragraph.startswith("**Minutes"):
                 section += self.prose(paragraph)
