@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 import nbformat
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from nbgrader.api import Gradebook
 from teaching import _class, _results, feedback
 
@@ -222,7 +223,7 @@ def test_feedback_shows_no_hidden_text_wherever_it_went():
     assert "Not passed." in html and "characters left out" in html and len(html) < 100_000
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def term(tmp_path_factory):
     """A real round: released with a hidden check, three students, autograded by nbgrader."""
     import teach
@@ -244,7 +245,8 @@ def term(tmp_path_factory):
     return folder
 
 
-def test_a_round_with_nbgrader_alone(term, run):
+def test_a_round_with_nbgrader_alone(term, run, browser):
+    """Points, feedback, grades, and pages that everybody can use."""
     found = {submission.student: [(check.name, check.score, check.verdict, check.misconception)
                                   for check in submission.checks] for submission in _results.results(term, AREA)}
     first = ("check-0-1", 1, "right", None)
@@ -262,6 +264,13 @@ def test_a_round_with_nbgrader_alone(term, run):
     assert run("grades", "--course", term, "--late-per-day", 25)[0] == 0
     assert [row[:3] for row in table(term / "exports" / "grades-table.csv")[2:]] == [
         ["ada", "", "3"], ["grace", "", "2.25"], ["jose", "", "0.75"]]
+    assert run("report", AREA, "--course", term)[0] == 0
+    for path in (term / "feedback" / "grace" / AREA / "lab.html", term / "reports" / AREA / "index.html"):
+        page = browser.new_page()
+        page.goto(path.as_uri())
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        page.close()
 
 
 def test_two_students_are_right_with_two_numbers():

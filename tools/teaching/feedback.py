@@ -83,6 +83,8 @@ def body_of(notebook) -> str:
         shown = SanitizeHTML(enabled=True, strip=True, tags=ALLOWED, attributes=KEPT).preprocess(shown, {})[0]
         html = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True,
                             exclude_anchor_links=True).from_notebook_node(shown)[0]
+    html = re.sub(r"<th\b([^>]*)>(?:\s|&nbsp;)*</th>", r"<td\1></td>", html)  # tables of pandas
+    html = html.replace("<pre>", '<pre tabindex="0">')  # so that keys scroll it
     # Our headings stand above those of the notebook.
     return re.sub(r"<(/?)h([1-4])\b", lambda found: f"<{found[1]}h{int(found[2]) + 2}", html)
 
