@@ -19,7 +19,8 @@ c = get_config()  # noqa: F821, nbgrader defines it
 c.CourseDirectory.course_id = "mlelab"
 c.CourseDirectory.source_directory = "solutions"
 c.CourseDirectory.release_directory = "labs"
-c.CourseDirectory.ignore = ["lab.py", ".ipynb_checkpoints", "*.pyc", "__pycache__"]  # lab.py holds the solutions
+# lab.py holds the solutions, *.before what came in before a repair.
+c.CourseDirectory.ignore = ["lab.py", "*.before", ".ipynb_checkpoints", "*.pyc", "__pycache__"]
 
 c.ClearSolutions.code_stub = {"python": 'raise NotImplementedError("Your code goes here")'}
 # Tag what fails while unsolved, right after the solutions are gone.

@@ -1,5 +1,6 @@
 """What the labs of the course import: data, checks, figures, the running case."""
 
+import os
 import platform
 import sys
 from importlib.metadata import version
@@ -14,10 +15,12 @@ class StartError(RuntimeError):
         return [str(self)]
 
 
-def start(area: str):
+def start(area: str, student: str | None = None):
     """Open a lab: say in one line what was found here, and return the lab's checks.
 
-    `area` is the lab's folder name, such as "01_lifecycle". Every lab's first cell calls this. Raises StartError.
+    `area` is the lab's folder name, such as "01_lifecycle". Every lab's first cell calls this. For a `student`, each
+    right answer also gets a number of the student's own; where MLELAB_STUDENT is set, as in grading, that holds.
+    Raises StartError.
     """
     try:
         from mlelab import data
@@ -30,5 +33,7 @@ def start(area: str):
     except ValueError as unknown:
         raise StartError(str(unknown)) from None
     place, python = "Colab" if "google.colab" in sys.modules else "Jupyter", platform.python_version()
-    print(f"Lab {area} is ready: mlelab {__version__}, Python {python}, {place}, data {data.where()}.")
+    check.student = os.environ.get("MLELAB_STUDENT") or student
+    whose = f", inputs of {check.student}" if check.student else ""
+    print(f"Lab {area} is ready: mlelab {__version__}, Python {python}, {place}, data {data.where()}{whose}.")
     return check

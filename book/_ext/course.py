@@ -10,6 +10,7 @@ math as MathML, and the stock theme made light, quiet and accessible.
                         {misconceptions}, {exercises} and {figures}
   {gcp-names}           the product names of book/reference/gcp-names.yml;  {gcp}`vertex-ai` writes both names
   {rows}`flights`       the number of rows of a dataset
+  {syllabus}, {lab-notes}  what instructors read (course_teaching.py)
 
 Whatever is not found is a warning, and the book is built with warnings as errors.
 """
@@ -425,6 +426,7 @@ def setup(app):
     app.setup_extension("course_index")
     app.setup_extension("course_quiz")
     app.setup_extension("course_search")
+    app.setup_extension("course_teaching")
     app.connect("config-inited", configure)
     app.connect("doctree-resolved", improve)
     app.connect("html-page-context", trim_page, priority=900)

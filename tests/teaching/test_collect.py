@@ -1,0 +1,274 @@
+"""Files with the names that systems and people give them land with the right student, once, and none is lost."""
+
+import csv
+import io
+import os
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from teaching import _class, collect
+
+from tests.teaching.conftest import AREA
+
+# By file name, the student it belongs to (None: nobody can tell).
+NAMES = {
+    # Canvas: sortable name without spaces, LATE, user's id, submission's id; a name may hold accents or not
+    "lovelaceada_501_9001_lab.ipynb": "ada",
+    "lovelace_ada_501_9001_lab.ipynb": "ada",
+    "hoppergrace_LATE_502_9002_lab-1.ipynb": "grace",
+    "nunezortegajose_77777_9003_lab.ipynb": "jose",
+    "oneillmaryann_88888_9004_lab (1).ipynb": "mary_ann",
+    "turingalan_999_9005_lab.ipynb": None,
+    # Moodle: in folders, without folders, older and newer naming
+    "Ada Lovelace_123_assignsubmission_file_/lab.ipynb": "ada",
+    "Ada Lovelace_123_assignsubmission_file/lab (1).ipynb": "ada",
+    "José Núñez Ortega_124_assignsubmission_file_lab.ipynb": "jose",
+    "Mary Ann O'Neill_125_assignsubmission_file_lab.ipynb": "mary_ann",
+    "Participant 17_126_assignsubmission_file_lab.ipynb": None,
+    # Blackboard: title, user name, time; both may hold underscores
+    "Lab 1_grace_attempt_2026-01-01-10-20-30_lab.ipynb": "grace",
+    "Lab_0_start_mary_ann_attempt_2026-01-01-10-20-30_lab.ipynb": "mary_ann",
+    "Lab 1_nobody_attempt_2026-01-01-10-20-30_lab.ipynb": None,
+    # people
+    "ada/00_start/lab.ipynb": "ada",
+    "ada/lab.ipynb": "ada",
+    "lab-grace.ipynb": "grace",
+    "grace_lab.ipynb": "grace",
+    "00_start_ada.ipynb": "ada",
+    "Ada Lovelace.ipynb": "ada",
+    "Lovelace, Ada.ipynb": "ada",
+    "ada.l@example.edu/lab.ipynb": "ada",
+    "1003.ipynb": "jose",
+    "lab.ipynb": None,
+}
+
+
+def write(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def listed(course: Path) -> dict[str, dict]:
+    with open(course / "collected" / f"{AREA}.csv", encoding="utf-8", newline="") as file:
+        return {row["file"]: row for row in csv.DictReader(file)}
+
+
+@pytest.mark.parametrize(("name", "student"), NAMES.items())
+def test_a_file_finds_its_student(course, solved, name, student):
+    people = _class.roster(course / "roster.csv")
+    source = course / "inbox.zip"
+    source.write_bytes(zipped({name: solved}))
+    rows, chosen = collect.sort_out(source, AREA, course / "labs", people)
+    assert list(chosen) == ([student] if student else [])
+    assert rows[0]["status"] == ("collected" if student else "unmatched")
+    assert student or rows[0]["says"]
+
+
+def test_a_download_of_each_system_is_collected(course, run, solved, empty):
+    files = {name: solved for name, student in NAMES.items() if student in ("ada", "grace", "jose")}
+    files["Lab 1_grace_attempt_2026-01-01-10-20-30.txt"] = b"Name: Grace Hopper"
+    files["Ada Lovelace_123_assignsubmission_onlinetext/onlinetext.html"] = b"<p>done</p>"
+    files["notes.docx"] = b"PK"
+    source = course.parent / "download.zip"
+    source.write_bytes(zipped(files))
+    status, said = run("collect", AREA, source, "--roster", course / "roster.csv")
+    assert status == 1
+    assert "notes.docx: not matched: Not a notebook." in said
+    assert "1 of 4 have handed in nothing: mary_ann." in said
+    rows = listed(course)
+    assert set(rows) == set(files)
+    assert sum(row["status"] == "collected" for row in rows.values()) == 3
+    assert sum(row["status"] == "receipt" for row in rows.values()) == 2
+    for student in ("ada", "grace", "jose"):
+        assert (course / "submitted" / student / AREA / "lab.ipynb").read_bytes() == solved
+    assert rows["hoppergrace_LATE_502_9002_lab-1.ipynb"]["late"] == "late"
+
+
+@pytest.mark.parametrize("names", [
+    ["Lab 1_ada_attempt_2026-01-01-10-20-30_lab.ipynb", "Lab 1_ada_attempt_2026-01-02-09-00-00_lab.ipynb"],
+    ["lovelaceada_501_9001_lab.ipynb", "lovelaceada_501_10001_lab-1.ipynb"],
+    ["Ada Lovelace_1_assignsubmission_file_/lab.ipynb", "Ada Lovelace_1_assignsubmission_file_/lab (2).ipynb"],
+    ["ada/lab.ipynb", "ada/lab (1).ipynb"],
+])
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_newest_attempt_counts_and_says_so(course, run, solved, empty, names, turned):
+    files = dict(zip(names, (empty, solved)))
+    write(course.parent / "inbox", dict(reversed(files.items()) if turned else files))
+    status, said = run("collect", AREA, course.parent / "inbox", "--roster", course / "roster.csv")
+    assert status == 0
+    assert (course / "submitted" / "ada" / AREA / "lab.ipynb").read_bytes() == solved
+    assert f"{names[1]}: collected for ada: The newest of 2 files of ada." in said
+    assert f"{names[0]}: older attempt." in said
+
+
+def test_another_notebook_beside_the_lab_does_not_count(course, run, solved):
+    write(course.parent / "inbox", {"ada/lab.ipynb": solved, "ada/zz_notes (9).ipynb": b'{"cells": []}'})
+    run("collect", AREA, course.parent / "inbox", "--roster", course / "roster.csv")
+    assert (course / "submitted" / "ada" / AREA / "lab.ipynb").read_bytes() == solved
+
+
+def test_two_who_fit_are_not_guessed(course, run, solved):
+    twins = course.parent / "twins.csv"
+    twins.write_text("student_id,first_name,last_name\na1,Ann,Lee\na2,Ann,Lee\n")
+    write(course.parent / "inbox", {"Ann Lee_5_assignsubmission_file_/lab.ipynb": solved})
+    status, said = run("collect", AREA, course.parent / "inbox", "--roster", twins)
+    assert status == 1 and "It fits a1 and a2." in said
+    assert not (course / "submitted").exists()
+
+
+def test_a_grading_worksheet_of_moodle_is_a_roster(course, run, solved):
+    sheet = course.parent / "worksheet.csv"
+    sheet.write_text("Identifier,Full name,Email address,Status,Grade\n"
+                     "Participant 17,,,Submitted,\nParticipant 18,Ann Lee,ann@example.edu,Submitted,\n")
+    write(course.parent / "inbox", {"Participant 17_17_assignsubmission_file_/lab.ipynb": solved,
+                                    "Ann Lee_18_assignsubmission_file_/lab.ipynb": solved})
+    assert run("collect", AREA, course.parent / "inbox", "--roster", sheet)[0] == 0
+    assert len(list((course / "submitted").iterdir())) == 2
+
+
+def test_without_a_roster_names_are_taken_as_they_are(course, run, solved):
+    names = ["eve/lab.ipynb", "Lab 1_bob_attempt_2026-01-01-10-20-30_lab.ipynb", "lovelaceada_501_9_lab.ipynb",
+             "Grace Hopper_1_assignsubmission_file_/lab.ipynb"]
+    write(course.parent / "inbox", dict.fromkeys(names, solved))
+    assert run("collect", AREA, course.parent / "inbox")[0] == 0
+    assert sorted(path.name for path in (course / "submitted").iterdir()) == [
+        "Grace-Hopper", "bob", "eve", "lovelaceada"]
+
+
+def test_a_folder_around_all_students_is_no_student(course, run, solved):
+    write(course.parent / "inbox", dict.fromkeys(["all/ada/lab.ipynb", "all/bob/00_start/lab.ipynb"], solved))
+    assert run("collect", AREA, course.parent / "inbox")[0] == 0
+    assert sorted(path.name for path in (course / "submitted").iterdir()) == ["ada", "bob"]
+
+
+def test_the_time_of_an_attempt_is_kept(course, run, solved, monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    write(course.parent / "inbox", {"Lab 1_ada_attempt_2026-01-02-21-00-00_lab.ipynb": solved})
+    run("collect", AREA, course.parent / "inbox")
+    monkeypatch.undo()
+    time.tzset()
+    assert (course / "submitted" / "ada" / AREA / "timestamp.txt").read_text() == "2026-01-03 02:00:00 UTC\n"
+
+
+def test_a_zip_in_the_download_is_opened_once(course, run, solved):
+    inner = zipped({"lab.ipynb": solved, "__MACOSX/._lab.ipynb": b"x", "deep.zip": zipped({"lab.ipynb": solved})})
+    source = course.parent / "download.zip"
+    source.write_bytes(zipped({"Ada Lovelace_1_assignsubmission_file_/work.zip": inner}))
+    status, said = run("collect", AREA, source, "--roster", course / "roster.csv")
+    assert (course / "submitted" / "ada" / AREA / "lab.ipynb").read_bytes() == solved
+    assert status == 1 and "deep.zip: refused: An archive in an archive in an archive is not opened." in said
+
+
+def damaged(content: bytes) -> bytes:
+    raw = bytearray(zipped({"ada/lab.ipynb": content}))
+    raw[60:90] = bytes(30)
+    return bytes(raw)
+
+
+@pytest.mark.parametrize(("make", "says"), [
+    (lambda solved: zipped({"../../evil.ipynb": solved, "ada/lab.ipynb": solved}), "points out of the archive"),
+    (lambda solved: zipped({"/etc/evil.ipynb": solved}), "points out of the archive"),
+    (lambda solved: zipped({"C:\\evil\\lab.ipynb": solved}), "points out of the archive"),
+    (lambda solved: zipped({"ada/lab.ipynb": b"0" * 2_000_000}), "larger than 1 MB"),
+    (lambda solved: zipped({f"ada/{n}.ipynb": b"0" * 900_000 for n in range(9)}), "unpacks to more than"),
+    (lambda solved: b"PK not a zip", "not a zip file"),
+    (damaged, "damaged in the archive"),
+], ids=["dots", "root", "drive", "large", "bomb", "no-zip", "damaged"])
+def test_an_archive_that_is_not_what_it_seems_is_refused(course, run, solved, monkeypatch, make, says):
+    monkeypatch.setattr(collect, "MEMBER", 1e6)
+    monkeypatch.setattr(collect, "TOTAL", 4e6)
+    source = course.parent / "download.zip"
+    source.write_bytes(make(solved))
+    status, said = run("collect", AREA, source)
+    assert status == 1 and says in said
+    assert not list(course.rglob("evil*")) and not list(course.parent.glob("evil*"))
+    assert not (course / "submitted").exists()
+
+
+def test_a_bomb_that_understates_its_size_is_stopped(course, run, solved):
+    raw = bytearray(zipped({"ada/lab.ipynb": b"0" * 1_000_000}))
+    size = (1_000_000).to_bytes(4, "little")
+    for place in (raw.find(size), raw.rfind(size)):
+        raw[place:place + 4] = (10).to_bytes(4, "little")
+    source = course.parent / "download.zip"
+    source.write_bytes(raw)
+    assert run("collect", AREA, source)[0] == 1
+    assert not (course / "submitted").exists()
+
+
+def test_a_link_is_not_followed(course, run, solved):
+    inbox = write(course.parent / "inbox", {"ada/lab.ipynb": solved})
+    os.symlink("/etc/passwd", inbox / "grace.ipynb")
+    status, said = run("collect", AREA, inbox, "--roster", course / "roster.csv")
+    assert status == 1 and "grace.ipynb: refused: A link is not followed." in said
+
+
+def test_what_lay_there_before_is_kept(course, run, solved, empty):
+    inbox = write(course.parent / "inbox", {"ada/lab.ipynb": empty})
+    run("collect", AREA, inbox)
+    run("collect", AREA, inbox)
+    assert not (course / "collected" / AREA).exists()
+    write(inbox, {"ada/lab.ipynb": solved})
+    run("collect", AREA, inbox)
+    kept, = (course / "collected" / AREA / "replaced").iterdir()
+    assert kept.read_bytes() == empty
+
+
+def test_a_dry_run_writes_nothing(course, run, solved):
+    inbox = write(course.parent / "inbox", {"ada/lab.ipynb": solved})
+    status, said = run("collect", AREA, inbox, "--dry-run")
+    assert status == 0 and said.startswith("1 submissions of 00_start collected")
+    assert not (course / "submitted").exists() and not (course / "collected").exists()
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("name,group\nAda,1\n", "has no column that names a student"),
+    ("student_id,name\nada,Ada\nada,Eve\n", "has two students 'ada'"),
+    ("student_id,name\n,Ada\n", "line 2: the student has no student_id"),
+    ("student_id\n", "has no students"),
+])
+def test_a_roster_that_cannot_be_used_says_why(course, run, text, says):
+    path = course / "bad.csv"
+    path.write_text(text)
+    status, said = run("collect", AREA, course, "--roster", path)
+    assert status == 1 and says in said
+
+
+@pytest.mark.parametrize("text", [
+    'Student,ID,SIS User ID,SIS Login ID,Section,Lab (77)\n    Points Possible,,,,,2.00\n"Lovelace, Ada",501,s1,ada,A,',
+    "First name,Last name,ID number,Email address\nAda,Lovelace,ada,ada@example.edu",
+    "First name,Last name,ID number\nAda,Lovelace,ada,one,cell,too,many",
+    "First name;Surname;ID number;Email address\nAda;Lovelace;ada;ada@example.edu",
+    '"Last Name"\t"First Name"\t"Username"\t"Student ID"\n"Lovelace"\t"Ada"\t"ada"\t"501"',
+    "\ufeffstudent_id,name\nada,Ada Lovelace",
+])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_roster_of_each_system_is_read(tmp_path, text, encoding):
+    path = tmp_path / "roster.csv"
+    path.write_bytes(text.encode(encoding))
+    person, = _class.roster(path)
+    assert "ada" in person.keys and (person.first, person.last) == ("Ada", "Lovelace")
+
+
+@pytest.mark.parametrize(("words", "says"), [
+    (["collect", "99_none", "x"], "There is no released lab '99_none'; there are 00_start."),
+    (["collect", AREA, "/nowhere"], "There is no /nowhere."),
+    (["collect", AREA, ".", "--roster", "/nowhere.csv"], "There is no roster /nowhere.csv."),
+    (["repair", AREA], "Nobody has handed in 00_start: run `collect` first."),
+])
+def test_what_is_missing_is_said_in_one_sentence(run, words, says):
+    assert run(*words) == (1, says)

@@ -1,0 +1,51 @@
+"""What the instructors' pages tell people to type is understood."""
+
+import re
+import shlex
+
+import pytest
+
+from tests.teaching.conftest import ROOT
+
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "book" / "instructors").glob("*.md")}
+TYPED = [line.replace("\\\n", " ") for text in PAGES.values()
+         for line in re.findall(r"^\$ python tools/teach\.py ((?:.*\\\n)*.*)$", text, re.M)]
+
+
+@pytest.mark.parametrize("line", TYPED)
+def test_a_command_in_the_text_is_understood(line, monkeypatch):
+    import teach
+
+    words = shlex.split(line)
+    if words[0] not in teach.COMMANDS:
+        assert words[0] == "autograde"  # until it stands beside the others
+        return
+    asked = []
+    module = __import__(f"teaching.{words[0]}", fromlist=["run"])
+    monkeypatch.setattr(module, "run", lambda arguments: asked.append(arguments) or 0)
+    assert teach.main(words) == 0 and asked
+
+
+def test_every_option_named_in_the_text_exists(capsys):
+    import teach
+
+    known = set()
+    for name in teach.COMMANDS:
+        with pytest.raises(SystemExit):
+            teach.main([name, "--help"])
+        known |= set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out))
+    named = {option for text in PAGES.values() for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)}
+    assert named <= known | {"--help"}, named - known
+
+
+def test_the_hidden_check_in_the_text_is_one_that_release_takes(tmp_path):
+    from teaching import release
+
+    code = re.search(r'```python\n(# %% check="1\.1".*?)```', PAGES["term.md"], re.S)[1]
+    (tmp_path / "01_lifecycle.py").write_text(code)
+    (exercise, points, source), = release.hidden_cells(tmp_path, "01_lifecycle")
+    assert (exercise, points) == ("1.1", 1)
+    from tests.checks.test_answers import learner_function
+
+    scope = {"make_label": learner_function("01_lifecycle", "1.1", solved=True)}
+    exec("import numpy as np\nimport pandas as pd\n" + source, scope)

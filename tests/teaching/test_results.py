@@ -1,0 +1,350 @@
+"""From verdicts to grades, feedback and a report: the numbers are right, and nothing hidden is shown."""
+
+import csv
+import datetime
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from xml.etree import ElementTree as ET
+
+import nbformat
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from nbgrader.api import Gradebook
+from teaching import _class, _results, feedback
+
+from mlelab.check import open_lab
+from mlelab.check.misconceptions import MISCONCEPTIONS
+from mlelab.check.variant import number_of, seed_of
+from tests.checks.test_answers import learner_function
+from tests.journeys.students import UNSOLVED, handed_in
+from tests.teaching.conftest import AREA, ROOT
+from tests.teaching.test_release import HIDDEN
+from tests.wrong_answers import answers
+
+
+def check(name, points, verdict, code=None, says=""):
+    return {"name": name, "points": points, "score": points if verdict == "right" else 0, "verdict": verdict,
+            "misconception": code, "says": says}
+
+
+CLASS = {
+    "ada": [check("check-0-1", 1, "right"), check("check-0-2", 1, "right"), check("hidden-0-2-1", 2, "right")],
+    "grace": [check("check-0-1", 1, "wrong", "M34", "A version is a row of numbers."),
+              check("check-0-2", 1, "wrong", "M08", "Among flights that arrived."),
+              check("hidden-0-2-1", 2, "wrong", None, "CANARY")],
+    "jose": [check("check-0-1", 1, "wrong", "M08"), check("check-0-2", 1, "not attempted"),
+             check("hidden-0-2-1", 2, "stopped")],
+}
+
+
+@pytest.fixture
+def graded(course):
+    lines = [json.dumps({"student": student, "checks": checks}) for student, checks in CLASS.items()]
+    lines.insert(0, json.dumps({"student": "ada", "checks": []}))  # an earlier run; the last line counts
+    lines.append(json.dumps({"student": "zoe", "checks": [], "problem": "The file is empty."}))
+    _class.save(course / "results" / f"{AREA}.jsonl", "\n".join(lines))
+    return course
+
+
+def table(path) -> list[list[str]]:
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_a_plain_table_of_grades(graded, run):
+    status, said = run("grades")
+    assert status == 0 and "5 rows, 1 labs." in said
+    assert table(graded / "exports" / "grades-table.csv") == [
+        ["student", "name", "Lab 0", "total"], ["points possible", "", "4", "4"], ["ada", "", "4", "4"],
+        ["grace", "", "0", "0"], ["jose", "", "0", "0"], ["zoe", "", "0", "0"]]
+
+
+def test_the_roster_decides_who_is_in_the_table(graded, run):
+    status, said = run("grades", "--roster", graded / "roster.csv", "--missing", "zero", "--name", "{area}: {title}")
+    assert status == 1 and "Not in the roster, and not in the file: zoe." in said
+    rows = table(graded / "exports" / "grades-table.csv")
+    assert rows[0] == ["student", "name", "00_start: Start here", "total"]
+    assert rows[-1] == ["mary_ann", "Mary Ann O'Neill", "0", "0"]
+
+
+SYSTEMS = {
+    "canvas": ('Student,ID,SIS User ID,SIS Login ID,Section,Lab 0 (7781),Quiz 1 (7782),Final Score\n'
+               '    Points Possible,,,,,4,10,(read only)\n"Lovelace, Ada",501,s1,ada,A,,,90\n'
+               '"Lee, Bob",502,s2,bob,A,,,\n',
+               ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "Lab 0 (7781)"],
+               [["    Points Possible", "", "", "", "", "4"], ["Lovelace, Ada", "501", "s1", "ada", "A", "4"],
+                ["Lee, Bob", "502", "s2", "bob", "A", ""]]),
+    "moodle": ("First name,Last name,ID number,Email address,Department,Assignment: Lab 1 (Real)\n"
+               "Ada,Lovelace,ada,ada@example.edu,X,-\nBob,Lee,bob,bob@example.edu,X,-\n",
+               ["First name", "Last name", "ID number", "Email address", "Lab 0"],
+               [["Ada", "Lovelace", "ada", "ada@example.edu", "4"], ["Bob", "Lee", "bob", "bob@example.edu", ""]]),
+    "blackboard": ('"Last Name"\t"First Name"\t"Username"\t"Student ID"\t"Lab 0 [Total Pts: 4 Score] |4711"\n'
+                   '"Lovelace"\t"Ada"\t"ada"\t"501"\t""\n"Lee"\t"Bob"\t"bob"\t"502"\t""\n',
+                   ["Last Name", "First Name", "Username", "Student ID", "Lab 0 [Total Pts: 4 Score] |4711"],
+                   [["Lovelace", "Ada", "ada", "501", "4"], ["Lee", "Bob", "bob", "502", ""]]),
+}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_table_of_each_system_is_its_own_export_filled_in(graded, run, system):
+    export, heads, rows = SYSTEMS[system]
+    (graded / "export.csv").write_bytes(export.encode("utf-16" if system == "blackboard" else "utf-8"))
+    status, said = run("grades", "--format", system, "--roster", graded / "export.csv")
+    assert status == 1 and "grace, jose, zoe" in said
+    assert table(graded / "exports" / f"grades-{system}.csv") == [heads, *rows]
+
+
+def hand_in_at(course, student, time):
+    _class.save(course / "submitted" / student / AREA / "timestamp.txt", time + "\n")
+
+
+@pytest.fixture(scope="module")
+def due(tmp_path_factory):
+    """A gradebook in which the lab is due on 1 February, noon."""
+    _class.reach_nbgrader()
+    path = tmp_path_factory.mktemp("due") / "gradebook.db"
+    with Gradebook(f"sqlite:///{path}") as gradebook:
+        gradebook.add_assignment(AREA, duedate=datetime.datetime(2027, 2, 1, 12))
+    return path
+
+
+@pytest.mark.parametrize(("time", "words", "points"), [
+    ("2027-02-01 11:59:00", ["--late-per-day", 10], "4"),
+    ("2027-02-01 12:30:00", ["--late-per-day", 10], "3.6"),
+    ("2027-02-01 12:30:00", ["--late-per-day", 10, "--late-grace", 1], "4.0"),
+    ("2027-02-03 12:30:00", ["--late-per-day", 10], "2.8"),
+    ("2027-02-03 12:30:00", ["--late-per-day", 40, "--late-most", 50], "2.0"),
+    ("2027-03-03 12:30:00", ["--late-per-day", 10], "0.0"),
+    ("2027-03-03 12:30:00", [], "4.0"),
+    ("2027-02-01 13:30:00+01:00", ["--late-per-day", 10], "3.6"),
+    ("no time", ["--late-per-day", 10], "4"),
+])
+def test_late_work_costs_what_was_said_and_nothing_else(graded, run, due, time, words, points):
+    shutil.copy(due, graded)
+    hand_in_at(graded, "ada", time)
+    status, said = run("grades", *words)
+    assert status == 0
+    rows = {row[0]: row[2] for row in table(graded / "exports" / "grades-table.csv")}
+    assert float(rows["ada"]) == float(points)
+    assert ("hours late" in said) == (time > "2027-02-01 12" and time[0] == "2")
+
+
+@pytest.mark.parametrize(("words", "says"), [
+    (["grades", "--late-per-day", 5], "00_start has no due date: release it with --due, or leave out --late-per-day."),
+    (["grades", "--format", "canvas"], "For canvas, name with --roster the table that it exports."),
+    (["grades", "--name", "{nothing}"], "'{nothing}' is not a heading: use {number}, {area} or {title}."),
+    (["feedback", AREA, "nobody"], "00_start of 'nobody' is not graded."),
+    (["report", "01_lifecycle"], "01_lifecycle is not graded yet: run `autograde 01_lifecycle` first."),
+])
+def test_what_cannot_be_done_says_why(graded, run, words, says):
+    assert run(*words) == (1, says)
+
+
+def test_nothing_graded(run):
+    assert run("grades") == (1, "Nothing is graded yet: run `autograde` first.")
+
+
+def test_a_roster_of_another_system_is_refused(graded, run):
+    status, said = run("grades", "--format", "canvas", "--roster", graded / "roster.csv")
+    assert status == 1 and "roster.csv is not an export of canvas: it has no column 'Student'." in said
+
+
+def test_a_formula_in_a_name_is_text(graded, run):
+    (graded / "evil.csv").write_text('student_id,name\nada,"=HYPERLINK(""x"")"\n')
+    run("grades", "--roster", graded / "evil.csv")
+    assert table(graded / "exports" / "grades-table.csv")[2][1].startswith("'=")
+
+
+def test_the_report_counts_students(graded, run):
+    status, said = run("report", AREA)
+    folder = graded / "reports" / AREA
+    assert status == 0 and said.endswith(
+        "3 submissions graded, 1 not; most met: M08 missing taken for zero or negative, 2 students.\n")
+    named = table(folder / "misconceptions.csv")
+    assert [row[:5] for row in named[1:]] == [
+        ["M08", "missing taken for zero or negative", "2", "0.667", "0.1, 0.2"],
+        ["M34", MISCONCEPTIONS["M34"].name, "1", "0.333", "0.1"]]
+    assert table(folder / "exercises.csv")[1:] == [
+        ["0.1", "1", "0.333", "1", "2", "0", "0", "M08, M34"], ["0.2", "1", "0.333", "1", "1", "1", "0", "M08"],
+        ["hidden check of 0.2", "2", "0.333", "1", "1", "0", "1", ""]]
+    svg = ET.fromstring((folder / "misconceptions.svg").read_text())
+    assert "M08 missing taken for zero or negative 2; M34" in svg.get("aria-label")
+    page = (folder / "index.html").read_text()
+    assert "<script" not in page and "http" not in re.sub(r'xmlns\S*="[^"]*"', "", page)
+    assert "3 submissions were graded, with 1.3 of 4 points on average. 1 could not be graded." in page
+    assert not any(student in re.sub(r"<svg.*</svg>", "", page, flags=re.S) for student in ("grace", "jose", "zoe"))
+    first = {path: path.read_bytes() for path in folder.iterdir()}
+    run("report", AREA)
+    assert first == {path: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_class_without_mistakes_has_a_report(course, run):
+    _class.save(course / "results" / f"{AREA}.jsonl", json.dumps({"student": "ada", "checks": CLASS["ada"]}))
+    status, said = run("report", AREA)
+    assert status == 0 and "no misconception was met" in said
+
+
+def test_feedback_says_why(graded, run):
+    assert run("feedback", AREA)[0] == 0
+    page = (graded / "feedback" / "grace" / AREA / "lab.html").read_text()
+    assert "0 of 4 points" in page and "A version is a row of numbers. M34" in page
+    assert MISCONCEPTIONS["M08"].why in page and "not passed" in page and "CANARY" not in page
+    assert "It could not be graded: The file is empty." in (graded / "feedback" / "zoe" / AREA / "lab.html").read_text()
+
+
+def test_feedback_shows_no_hidden_text_wherever_it_went():
+    """Secrets in sources, outputs, tracebacks, HTML and in what later cells print."""
+    secret = 'assert late_share(CANARY, 30) == 0.5, "CANARY"'
+    mark = {"grade_id": "check-0-2", "grade": True}
+    new = nbformat.v4
+    cells = [
+        new.new_code_cell(f"print(1)\n### BEGIN HIDDEN TESTS\n{secret}\n### END HIDDEN TESTS", metadata={
+            "nbgrader": mark}, outputs=[new.new_output("error", ename="AssertionError", evalue="CANARY",
+                                                       traceback=[secret, "CANARY"])]),
+        new.new_code_cell(secret, metadata={"nbgrader": {"grade_id": "hidden-0-2-1", "grade": True}}),
+        new.new_code_cell("print(In)", outputs=[
+            new.new_output("stream", text=repr([secret])),
+            new.new_output("execute_result", data={"text/html": f"<pre>{secret.replace('<', '&lt;')}</pre>",
+                                                   "text/plain": secret}),
+            new.new_output("error", ename="E", evalue=secret, traceback=[f"\x1b[31m{secret}\x1b[0m"])]),
+        new.new_code_cell("check.solution('0.2')", outputs=[
+            new.new_output("display_data", data={"text/markdown": "**Our solution of 0.2.**\nSOLVED"})]),
+        new.new_code_cell("evil", outputs=[new.new_output("display_data", data={
+            "text/html": "<script>alert(1)</script><img src=x onerror=alert(1)>kept"})]),
+        new.new_code_cell("loud", outputs=[new.new_output("stream", text="x" * 10**6)]),
+    ]
+    html = feedback.body_of(new.new_notebook(cells=cells))
+    assert "CANARY" not in html and "SOLVED" not in html
+    assert "<script" not in html and "onerror=alert" not in html and "kept" in html
+    assert "Not passed." in html and "characters left out" in html and len(html) < 100_000
+
+
+@pytest.fixture
+def term(tmp_path_factory):
+    """A real round: released with a hidden check, handed in by two students, autograded by nbgrader."""
+    import teach
+
+    base = tmp_path_factory.mktemp("term")
+    folder, hidden, inbox = base / "course", base / "hidden", base / "inbox"
+    _class.save(hidden / f"{AREA}.py", HIDDEN)
+    teach.main(["release", AREA, "--course", str(folder), "--hidden", str(hidden), "--due", "2027-02-01T12:00+00:00"])
+    wrong = {answer.misconception: answer.function.__name__ for answer in answers(AREA) if answer.exercise == "0.2"}
+    for student, answered in {"grace": {"0.2": wrong["M08"]}, "jose": {"0.1": UNSOLVED}}.items():
+        name = f"Lab 0_{student}_attempt_2027-02-01-13-00-00_lab.ipynb"
+        _class.save(inbox / name, nbformat.writes(handed_in(AREA, answered)))
+    teach.main(["collect", AREA, str(inbox), "--course", str(folder)])
+    teach.main(["repair", AREA, "--course", str(folder)])
+    path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run([sys.executable, "-m", "nbgrader", "autograde", AREA], cwd=folder, capture_output=True,
+                          text=True, env=dict(os.environ, PATH=path, OMP_NUM_THREADS="1"), timeout=300)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_a_round_with_nbgrader_alone(term, run, browser):
+    """Points, feedback, grades, and pages that everybody can use."""
+    found = {submission.student: [(check.name, check.score, check.verdict, check.misconception)
+                                  for check in submission.checks] for submission in _results.results(term, AREA)}
+    assert found == {
+        "grace": [("check-0-1", 1, "right", None), ("check-0-2", 0, "wrong", "M08"),
+                  ("hidden-0-2-1", 2, "right", None)],
+        "jose": [("check-0-1", 0, "not attempted", None), ("check-0-2", 1, "right", None),
+                 ("hidden-0-2-1", 2, "right", None)],
+    }
+    assert run("feedback", AREA, "--course", term)[0] == 0
+    for student in found:
+        page = (term / "feedback" / student / AREA / "lab.html").read_text()
+        assert "CANARY" in (term / "autograded" / student / AREA / "lab.ipynb").read_text()
+        assert "CANARY" not in page and "cdn" not in page.lower() and "<script" not in page
+        assert f"Feedback on {AREA} for {student}" in page and "check_environment" in page
+    assert run("grades", "--course", term, "--late-per-day", 25)[0] == 0
+    assert [row[:3] for row in table(term / "exports" / "grades-table.csv")[2:]] == [
+        ["grace", "", "2.25"], ["jose", "", "2.25"]]
+    assert run("report", AREA, "--course", term)[0] == 0
+    for path in (term / "feedback" / "grace" / AREA / "lab.html", term / "reports" / AREA / "index.html"):
+        page = browser.new_page()
+        page.goto(path.as_uri())
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        page.close()
+
+
+def test_two_students_are_right_with_two_numbers():
+    lab = open_lab(AREA)
+    right = learner_function(AREA, "0.2", solved=True)
+    try:
+        says = {}
+        for lab.student in ("ada", "grace", None):
+            says[lab.student] = lab.exercises["0.2"].outcome(right).says
+    finally:
+        lab.student = None
+    assert says["ada"] == f"{says[None]} Your number is {number_of('ada', AREA, '0.2')}."
+    assert says["grace"] != says["ada"] != says[None]
+
+
+@pytest.mark.parametrize("area", sorted(path.name for path in (ROOT / "labs").iterdir() if path.is_dir()))
+def test_no_two_of_five_hundred_share_a_number(area):
+    numbers = [number_of(f"s{n}", area, number, part) for n in range(500)
+               for number, exercise in open_lab(area).exercises.items() for part in exercise.parts or (None,)]
+    assert len(set(numbers)) > 0.99 * len(numbers)
+    assert all(100_000 <= number < 1_000_000 for number in numbers)
+
+
+def test_a_wrong_answer_on_ones_own_inputs_is_wrong_with_their_seed():
+    lab = open_lab(AREA)
+    right, calls = learner_function(AREA, "0.2", solved=True), []
+
+    def right_at_first(delays, threshold):
+        calls.append(1)
+        return right(delays, threshold) if len(calls) < 4 else 2.0
+
+    try:
+        lab.student = "ada"
+        outcome = lab.exercises["0.2"].outcome(right_at_first)
+    finally:
+        lab.student = None
+    assert outcome.verdict == "wrong" and outcome.seed == seed_of("ada", AREA, "0.2")
+
+
+def test_a_lab_opened_for_a_student_says_so(monkeypatch, capsys):
+    import mlelab
+
+    try:
+        mlelab.start(AREA, student="ada")
+        assert capsys.readouterr().out.endswith(", inputs of ada.\n")
+        monkeypatch.setenv("MLELAB_STUDENT", "grace")
+        assert mlelab.start(AREA, student="ada").student == "grace"
+        monkeypatch.delenv("MLELAB_STUDENT")
+    finally:
+        assert mlelab.start(AREA).student is None
+
+
+def test_a_number_of_another_student_is_named(course, run):
+    """Also after a repair, which takes outputs away."""
+    for student, whose in {"ada": "ada", "grace": "ada"}.items():
+        notebook = handed_in(AREA, {})
+        text = f"Your number is {number_of(whose, AREA, '0.2')}."
+        notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text=text)]
+        _class.save(course / "submitted" / student / AREA / "lab.ipynb", nbformat.writes(notebook))
+    assert "0 repaired" in run("repair", AREA)[1]
+    status, said = run("numbers", AREA, "--roster", course / "roster.csv")
+    assert status == 1 and "grace: the output of 0.2 shows ada's number." in said
+    assert "1 outputs show the number of another." in said
+    rows = table(course / "exports" / f"numbers-{AREA}.csv")
+    assert rows[0] == ["student", "0.1", "0.2"] and rows[1] == [
+        "ada", str(number_of("ada", AREA, "0.1")), str(number_of("ada", AREA, "0.2"))]
+
+
+def test_every_command_has_help(capsys):
+    import teach
+
+    for name in teach.COMMANDS:
+        with pytest.raises(SystemExit):
+            teach.main([name, "--help"])
+        assert "--course" in capsys.readouterr().out
+    assert {"release", "collect", "repair", "feedback", "grades", "quiz", "report"} <= set(teach.COMMANDS)
+    assert shutil.which("python")

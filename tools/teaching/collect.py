@@ -1,0 +1,284 @@
+"""Collect what a class handed in, from a folder, a zip file or the download of Canvas, Moodle or Blackboard.
+
+Each lab lands in submitted/STUDENT/AREA/lab.ipynb. Whose it is follows from the file's name and the roster: a table
+with student_id and, if you have them, first_name, last_name, email; or the gradebook that the LMS exports. Of several
+attempts the newest one counts. collected/AREA.csv lists every file with what became of it; nothing is lost.
+"""
+
+from pathlib import Path
+
+MEMBER, TOTAL, MEMBERS = 400e6, 4e9, 50_000  # bytes of a file, bytes and files of an archive
+HEADS = ["file", "status", "student", "family", "attempt", "late", "says"]
+SKIPPED = ("__MACOSX", ".ipynb_checkpoints", ".DS_Store", "Thumbs.db", "desktop.ini")
+
+
+def arguments(parser) -> None:
+    parser.add_argument("area", help="the lab, such as 01_lifecycle")
+    parser.add_argument("source", type=Path, help="a folder, a zip file, or one notebook")
+    parser.add_argument("--roster", type=Path, metavar="CSV", help="who is in the class; without it, names are taken "
+                        "from the files as they are")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be collected")
+
+
+def run(arguments) -> int:
+    from teaching import _class
+
+    course = _class.course(arguments)
+    area = _class.released(course, arguments.area)
+    people = _class.roster(arguments.roster) if arguments.roster else None
+    if not arguments.source.exists():
+        _class.refuse(f"There is no {arguments.source}.")
+    rows, chosen = sort_out(arguments.source, area, course / "labs", people)
+    for number, (student, handed) in enumerate(sorted(chosen.items()), start=1):
+        _class.progress(number, len(chosen), student)
+        if not arguments.dry_run:
+            _store(course, area, student, handed)
+    said = {"older": "older attempt", "unmatched": "not matched", "refused": "refused"}
+    for row in rows:
+        if row["status"] in said or row["says"]:
+            about = said.get(row["status"], f"collected for {row['student']}")
+            print(f"{row['file']}: {about}" + (f": {row['says']}" if row["says"] else "."))
+    if not arguments.dry_run:
+        table = _class.as_csv([[row[head] for head in HEADS] for row in rows], HEADS)
+        listing = _class.save(course / "collected" / f"{area}.csv", table)
+    count = {status: sum(row["status"] == status for row in rows) for status in (*said, "collected")}
+    print(f"{count['collected']} submissions of {area} collected, {count['older']} older attempts, "
+          f"{count['unmatched']} files not matched, {count['refused']} refused"
+          + ("." if arguments.dry_run else f": see {listing.relative_to(course)}."))
+    if people and (absent := sorted({person.id for person in people} - set(chosen))):
+        shown = ", ".join(absent[:20]) + (f" and {len(absent) - 20} more" if len(absent) > 20 else "")
+        print(f"{len(absent)} of {len(people)} have handed in nothing: {shown}.")
+    return 1 if count["unmatched"] or count["refused"] else 0
+
+
+def sort_out(source: Path, area: str, labs: Path, people: list | None) -> tuple[list[dict], dict[str, "Handed"]]:
+    """A row for each file with what becomes of it, and by student the file that counts."""
+    from teaching import _class
+
+    refused: list[tuple[str, str]] = []
+    words = _words(labs / area / "lab.ipynb")
+    found = [(path, again, changed, _fits(content, words)) for path, content, changed, again in _files(source, refused)]
+    outer = _outer([path for path, *_ in found]) if people is None else 0
+    rows, by_student = [], {}
+    for path, again, changed, fits in found:
+        row = dict.fromkeys(HEADS, "") | {"file": path, "status": "unmatched"}
+        rows.append(row)
+        handed = Handed("/".join(path.split("/")[outer:]), again, changed, fits)
+        row.update(family=handed.family, attempt=handed.time, late="late" if handed.late else "")
+        if handed.receipt:
+            row.update(status="receipt")
+            continue
+        if not path.lower().endswith((".ipynb", ".json", ".py")):
+            row["says"] = "Not a notebook."
+            continue
+        if people is None:
+            student = handed.own_name()
+            if student is None:
+                row["says"] = "The name of the file does not say whose it is."
+                continue
+        else:
+            fitting = _class.find(people, keys=handed.keys, names=handed.names)
+            if len(fitting) != 1:
+                row["says"] = ("Nobody in the roster fits the name of the file." if not fitting else
+                               f"It fits {' and '.join(person.id for person in fitting)}.")
+                continue
+            student = fitting[0].id
+        if not handed.fits:
+            row["says"] = f"It holds no function of {area}."
+        row.update(status="older", student=student)
+        by_student.setdefault(student, []).append((handed, row))
+    chosen = {}
+    for student, attempts in by_student.items():
+        best, row = max(attempts, key=lambda attempt: attempt[0].order)
+        row["status"] = "collected"
+        if len(attempts) > 1:
+            row["says"] = (row["says"] + f" The newest of {len(attempts)} files of {student}.").strip()
+        chosen[student] = best
+    rows += [dict.fromkeys(HEADS, "") | {"file": path, "status": "refused", "says": why} for path, why in refused]
+    return rows, chosen
+
+
+class Handed:
+    """One file: what its name says about whose it is and which attempt."""
+
+    def __init__(self, path: str, read, changed: str, fits: bool = True):
+        import re
+
+        self.path, self.read, self.changed, self.fits = path, read, changed, fits
+        self.family, self.time, self.late, self.receipt = "", "", False, False
+        self.keys: list[str] = []
+        self.names: list[str] = []
+        self.attempt: tuple = ()
+        pieces = path.split("/")
+        file = pieces[-1]
+        moodle = next((m for piece in pieces if (m := re.match(
+            r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)(?:_(?P<file>.*))?$", piece))), None)
+        blackboard = re.match(r"(?P<who>.+)_attempt_(?P<time>\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)(?:_(?P<file>.+)|\.txt)$",
+                              file)
+        canvas = re.match(r"(?P<name>.+?)_(?P<late>LATE_)?(?P<id>\d+)_(?P<sub>\d+)_(?P<file>.+)$", file)
+        copy = re.search(r"(?:\((\d+)\)|-(\d+))\.\w+$", file)
+        self.copy = int(copy[1] or copy[2]) if copy and len(copy[1] or copy[2]) < 5 else 0
+        if moodle:
+            self.family, self.names = "Moodle", [moodle["name"]]
+            self.keys = [f"Participant {moodle['id']}"]  # what a grading worksheet calls a student
+            self.receipt = file.startswith("onlinetext")
+        elif blackboard:
+            self.family = "Blackboard"
+            day, clock = blackboard["time"][:10], blackboard["time"][11:].replace("-", ":")
+            self.time = f"{day} {clock}"
+            self.receipt = blackboard["file"] is None
+            # The title before the user's name may hold underscores, and so may the user's name.
+            parts = blackboard["who"].split("_")
+            self.keys = ["_".join(parts[start:]) for start in range(len(parts) - 1, 0, -1)] or parts
+            self.attempt = (self.time,)
+        elif canvas:
+            self.family, self.names, self.late = "Canvas", [canvas["name"]], bool(canvas["late"])
+            self.keys = [canvas["id"]]
+            self.attempt = (canvas["sub"].zfill(20),)
+        else:  # folders and files that people name: STUDENT/lab.ipynb, STUDENT/NN_area/lab.ipynb, lab-STUDENT.ipynb
+            stem = re.sub(r"\s*\(\d+\)$", "", file.rsplit(".", 1)[0])
+            trimmed = re.sub(r"(?i)^(lab|\d\d_[a-z_]+?)[-_ ]+|[-_ ]+(lab|submission)$", "", stem)
+            self.keys = [*pieces[:-1], stem, trimmed, *re.split(r"[_\s]+", stem)]
+            self.names = [*pieces[:-1], stem, trimmed]
+            self.plain = pieces[0] if len(pieces) > 1 else trimmed if trimmed.lower() != "lab" else None
+
+    @property
+    def order(self) -> tuple:
+        """Files that hold the lab first, then attempts, copies and times in their order."""
+        return (self.fits, self.attempt, self.copy, self.changed, self.path)
+
+    def own_name(self) -> str | None:
+        """The student's name where there is no roster."""
+        from teaching import _class
+
+        name = {"Canvas": self.names, "Moodle": self.names, "Blackboard": self.keys}.get(
+            self.family, [getattr(self, "plain", None)])[0]
+        return _class.folder_name(name) if name else None
+
+
+def _files(source: Path, refused: list[tuple[str, str]]):
+    """(path, bytes, time of change, how to read it again) of each file of a folder or archive, archives included."""
+    from datetime import UTC, datetime
+
+    if source.is_file():
+        if source.suffix.lower() == ".zip":
+            yield from _archive(source, "", refused, depth=0)
+        else:
+            yield source.name, source.read_bytes(), "", source.read_bytes
+        return
+    for path in sorted(source.rglob("*")):
+        name = path.relative_to(source).as_posix()
+        if any(part in SKIPPED for part in path.parts):
+            continue
+        if path.is_symlink():
+            refused.append((name, "A link is not followed."))
+        elif path.is_file():
+            if path.stat().st_size > MEMBER:
+                refused.append((name, f"It is larger than {MEMBER / 1e6:.0f} MB."))
+            elif path.suffix.lower() == ".zip":
+                yield from _archive(path, name, refused, depth=1)
+            else:
+                changed = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                yield name, path.read_bytes(), f"{changed:%Y-%m-%d %H:%M:%S}", path.read_bytes
+
+
+def _archive(source, name: str, refused: list[tuple[str, str]], depth: int):
+    """The files of a zip archive, none of them written to disk. One that is not what it seems is refused as a whole."""
+    import io
+    import zipfile
+    from functools import partial
+    from pathlib import PurePosixPath
+
+    def no(why: str) -> None:
+        refused.append((name or "the archive", why))
+
+    try:
+        archive = zipfile.ZipFile(source)
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return no("It is not a zip file, or it is damaged.")
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    paths = [PurePosixPath(member.filename.replace("\\", "/")) for member in members]
+    if any(path.is_absolute() or ".." in path.parts or ":" in path.parts[0] for path in paths if path.parts):
+        return no("A name in it points out of the archive; none of its files is taken.")
+    if len(members) > MEMBERS or sum(member.file_size for member in members) > TOTAL:
+        return no(f"It unpacks to more than {TOTAL / 1e9:.0f} GB or {MEMBERS} files; none of its files is taken.")
+    budget = TOTAL
+    for member, path in zip(members, paths):
+        inner = f"{name}/{path}" if name else str(path)
+        if any(part in SKIPPED for part in path.parts):
+            continue
+        if member.file_size > MEMBER:
+            refused.append((inner, f"It is larger than {MEMBER / 1e6:.0f} MB."))
+            continue
+        try:
+            with archive.open(member) as file:
+                content = file.read(int(MEMBER) + 1)
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, ValueError) as error:
+            locked = "password" in str(error)
+            refused.append((inner, "It is locked by a password." if locked else "It is damaged in the archive."))
+            continue
+        except Exception as error:  # zlib's own, which no base class names
+            refused.append((inner, f"It is damaged in the archive ({type(error).__name__})."))
+            continue
+        budget -= len(content)
+        if len(content) > MEMBER or budget < 0:
+            return no(f"It unpacks to more than it says; files after {path} are not taken.")
+        if path.suffix.lower() == ".zip":
+            if depth:
+                refused.append((inner, "An archive in an archive in an archive is not opened."))
+            else:
+                yield from _archive(io.BytesIO(content), inner, refused, depth + 1)
+        else:
+            year, month, day, *clock = member.date_time
+            changed = f"{year:04}-{month:02}-{day:02} {':'.join(f'{part:02}' for part in clock)}"
+            yield inner, content, changed, partial(archive.read, member)
+    return None
+
+
+def _outer(paths: list[str]) -> int:
+    """How many folders stand around all students' folders, such as the one that a zip file was made of."""
+    pieces = [path.split("/") for path in paths]
+    depth = 0
+    while pieces and all(len(parts) > depth + 2 for parts in pieces) and len({parts[depth] for parts in pieces}) == 1 \
+            and len({parts[depth + 1] for parts in pieces}) > 1:
+        depth += 1
+    return depth
+
+
+def _words(lab: Path) -> list[str]:
+    """What tells this lab from others: its first cell's area, its exercises' functions."""
+    import re
+
+    import nbformat
+
+    cells = nbformat.read(lab, as_version=4).cells
+    return [f"def {found[1]}(" for cell in cells if cell.metadata.get("nbgrader", {}).get("solution")
+            if (found := re.search(r"^def (\w+)", cell.source, re.M))]
+
+
+def _fits(content: bytes, words: list[str]) -> bool:
+    text = content.replace(b"\0", b"")  # UTF-16 of plain letters is readable that way
+    return any(word.encode() in text for word in words)
+
+
+def _store(course: Path, area: str, student: str, handed: Handed) -> None:
+    """Write the submission; another one that lay there before is kept in collected/."""
+    import hashlib
+    from datetime import UTC, datetime
+
+    from teaching import _class
+
+    folder = course / "submitted" / student / area
+    lab, before = folder / "lab.ipynb", folder / "lab.ipynb.before"
+    original, content = before if before.exists() else lab, handed.read()
+    if original.exists():
+        there = original.read_bytes()
+        if there == content:
+            return
+        digest = hashlib.sha256(there).hexdigest()[:8]
+        _class.save(course / "collected" / area / "replaced" / f"{student}-{digest}.ipynb", there)
+        before.unlink(missing_ok=True)
+    _class.save(lab, content)
+    if handed.time:
+        time = datetime.fromisoformat(handed.time).astimezone(UTC)  # the system's clock is taken for this machine's
+        _class.save(folder / "timestamp.txt", f"{time:%Y-%m-%d %H:%M:%S} UTC\n")

@@ -1,0 +1,160 @@
+"""Write a feedback page for each student: verdict and points of each check, why, and the graded notebook below.
+
+feedback/STUDENT/AREA/lab.html is one file that opens anywhere. Hidden checks show as passed or not, never their code
+or what they printed; our solutions are left out; what a student's code printed is cut at 20,000 characters and loses
+its scripts.
+"""
+
+import re
+from html import escape
+from pathlib import Path
+
+LONGEST = 20_000  # characters of one output
+REGION = re.compile(r"### BEGIN HIDDEN TESTS.*?(?:### END HIDDEN TESTS|\Z)", re.S)
+GONE = "(left out)"
+# What stays of HTML that a cell printed: tables and the boxes of the checks.
+ALLOWED = ["a", "b", "br", "caption", "code", "dd", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "hr", "li", "ol",
+           "p", "pre", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul"]
+KEPT = {"a": ["href"], "td": ["colspan", "rowspan"], "th": ["colspan", "rowspan", "scope"]}
+
+
+def arguments(parser) -> None:
+    parser.add_argument("area", help="the lab, such as 01_lifecycle")
+    parser.add_argument("students", nargs="*", metavar="STUDENT", help="only these (default: all that are graded)")
+    parser.add_argument("--output", type=Path, help="default: feedback/ in the course's folder")
+
+
+def run(arguments) -> int:
+    import nbformat
+
+    from teaching import _class, _results
+
+    course, area = _class.course(arguments), arguments.area
+    graded = {submission.student: submission for submission in _results.needed(course, area)}
+    for student in arguments.students:
+        if student not in graded:
+            _class.refuse(f"{area} of {student!r} is not graded.")
+    chosen = arguments.students or list(graded)
+    for number, student in enumerate(chosen, start=1):
+        _class.progress(number, len(chosen), student)
+        notebook = course / "autograded" / student / area / "lab.ipynb"
+        body = ""
+        if notebook.exists():
+            body = body_of(nbformat.read(notebook, as_version=4))
+        _class.save((arguments.output or course / "feedback") / student / area / "lab.html",
+                    page(graded[student], body))
+    print(f"{len(chosen)} feedback pages of {area} are in {arguments.output or course / 'feedback'}.")
+    return 0
+
+
+def page(submission, body: str) -> str:
+    from mlelab.check.misconceptions import MISCONCEPTIONS
+    from teaching.report import STYLE, table
+
+    rows = []
+    for check in submission.checks:
+        named = MISCONCEPTIONS.get(check.misconception)
+        why = check.says if not check.hidden and check.verdict != "right" else ""
+        if named:
+            why = f"{why} {named.code} {named.name}: {named.why}".strip()
+        verdict = check.verdict if not check.hidden else "passed" if check.score else "not passed"
+        rows.append([check.title, verdict, f"{check.score:g} of {check.points:g}", why])
+    said = (f"<p>It could not be graded: {escape(submission.problem)}</p>" if submission.problem else
+            f"<p><strong>{submission.score:g} of {submission.points:g} points.</strong></p>")
+    summary = table("Checks", ["Check", "Verdict", "Points", "Why"], rows) if rows else ""
+    title = f"Feedback on {escape(submission.area)} for {escape(submission.student)}"
+    more = "<h2>Your notebook, as it was graded</h2>" + body if body else ""
+    return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}'
+            "pre { overflow-x: auto; padding: .5rem; border: 1px solid #ccc } img { max-width: 100% }</style></head>"
+            f"<body><main><h1>{title}</h1>{said}{summary}{more}</main></body></html>\n")
+
+
+def body_of(notebook) -> str:
+    """The notebook as HTML: no hidden check, no solution of ours, no script."""
+    import warnings
+
+    from nbconvert.exporters import HTMLExporter
+    from nbconvert.preprocessors.sanitize import SanitizeHTML
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        shown = without_secrets(notebook)
+        shown = SanitizeHTML(enabled=True, strip=True, tags=ALLOWED, attributes=KEPT).preprocess(shown, {})[0]
+        html = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True,
+                            exclude_anchor_links=True).from_notebook_node(shown)[0]
+    html = re.sub(r"<th\b([^>]*)>(?:\s|&nbsp;)*</th>", r"<td\1></td>", html)  # tables of pandas
+    html = html.replace("<pre>", '<pre tabindex="0">')  # so that keys scroll it
+    # Our headings stand above those of the notebook.
+    return re.sub(r"<(/?)h([1-4])\b", lambda found: f"<{found[1]}h{int(found[2]) + 2}", html)
+
+
+def without_secrets(notebook):
+    """A copy of the notebook that can be shown to its student."""
+    import copy
+
+    shown = copy.deepcopy(notebook)
+    secret = {line.strip() for cell in shown.cells for region in REGION.findall(cell.source)
+              for line in region.splitlines()[1:] if len(line.strip()) >= 8 and not line.startswith("### ")}
+    for cell in shown.cells:
+        hidden = REGION.search(cell.source) or cell.metadata.get("nbgrader", {}).get("grade_id", "").startswith(
+            "hidden-")
+        if cell.cell_type == "code":
+            failed = any(output.output_type == "error" for output in cell.outputs)
+            kept = [_text("Not passed." if failed else "Passed.")] if hidden else cell.outputs
+            cell.outputs = [_clean(output, secret) for output in kept]
+        if hidden:
+            from teaching.release import STUB
+
+            cell.source = REGION.sub("", cell.source).strip() or STUB
+        if cell.metadata.get("nbgrader", {}).get("grade_id", "").startswith("hidden-"):
+            cell.source = STUB
+    return shown
+
+
+def _clean(output, secret: set[str]):
+    """An output without lines of hidden checks, without our solutions, and not longer than is read."""
+    import nbformat
+
+    data = output.get("data", {})
+    if "**Our solution of" in "".join(data.get("text/markdown", "")):
+        return _text(GONE)
+    made = {}
+    for key in ("text", "evalue"):
+        if key in output:
+            made[key] = _redacted("".join(output[key]), secret)
+    if "traceback" in output:
+        made["traceback"] = [_redacted(line, secret) for line in output["traceback"]]
+    if data:
+        made["data"] = {kind: value if kind == "image/png" else _redacted(_described("".join(value)), secret)
+                        for kind, value in data.items() if isinstance(value, (str, list))}
+    return nbformat.from_dict({**output, **made})
+
+
+def _described(html: str) -> str:
+    """HTML with the description of each drawing in its place, and without scripts and styles."""
+    html = re.sub(r"<(script|style)\b.*?(</\1\s*>|\Z)", "", html, flags=re.S | re.I)
+    return re.sub(r"<svg\b(?:[^>]*?aria-label=\"([^\"]*)\")?.*?</svg>",
+                  lambda found: f"<p>Figure. {found[1] or ''}</p>", html, flags=re.S)
+
+
+def _redacted(text: str, secret: set[str]) -> str:
+    from html import unescape
+
+    if len(text) > LONGEST and not text.startswith("<"):
+        text = text[:LONGEST] + f"\n… ({len(text) - LONGEST:,} characters left out)"
+    elif len(text) > 20 * LONGEST:
+        text = GONE
+    seen = unescape(re.sub(r"\x1b\[[\d;]*m", "", text))
+    if any(line in seen or repr(line)[1:-1] in seen for line in secret):
+        plain = text if seen == text else seen
+        text = "\n".join(GONE if any(line in row or repr(line)[1:-1] in row for line in secret) else row
+                         for row in plain.splitlines())
+        text = escape(text) if text.lstrip().startswith("<") and seen != text else text
+    return text
+
+
+def _text(text: str):
+    import nbformat
+
+    return nbformat.v4.new_output("stream", name="stdout", text=text + "\n")

@@ -1,0 +1,165 @@
+"""Write the points of all graded labs: a plain table, or the CSV file that Canvas, Moodle or Blackboard imports.
+
+For a system's own format pass the table that it exports as --roster: its rows and the columns that identify a student
+stay as they are, and the labs' columns are filled in. A column whose heading starts with the lab's name is filled,
+such as "Lab 0 (7781)" of Canvas or "Lab 0 [Total Pts: 2 Score] |4711" of Blackboard; else a new one is added.
+
+Late work costs nothing unless you say so: --late-per-day 10 takes 10 % of the points for each day begun after the due
+date of `release --due`, --late-grace 2 forgives two hours, --late-most 50 never takes more than half.
+"""
+
+from pathlib import Path
+
+# The columns of each system that say whose row it is: what its export has of them stays.
+IDENTIFY = {
+    "canvas": ["Student", "ID", "SIS User ID", "SIS Login ID", "Root Account", "Section"],
+    "moodle": ["Identifier", "Full name", "First name", "Last name", "Surname", "Username", "ID number",
+               "Email address"],
+    "blackboard": ["Last Name", "First Name", "Username", "Student ID", "Last Access", "Availability"],
+}
+NEEDED = {"canvas": ["Student", "ID", "Section"], "moodle": [], "blackboard": ["Username"]}
+
+
+def arguments(parser) -> None:
+    parser.add_argument("areas", nargs="*", metavar="AREA", help="only these labs (default: all that are graded)")
+    parser.add_argument("--format", choices=["table", *IDENTIFY], default="table")
+    parser.add_argument("--roster", type=Path, metavar="CSV", help="who is in the class; needed for a system's format")
+    parser.add_argument("--name", default="Lab {number}", help="heading of a lab's column (default: 'Lab {number}'; "
+                        "{area} and {title} work too)")
+    parser.add_argument("--missing", choices=["empty", "zero"], default="empty", help="who handed in nothing")
+    parser.add_argument("--late-per-day", type=float, default=0, metavar="PERCENT")
+    parser.add_argument("--late-grace", type=float, default=0, metavar="HOURS")
+    parser.add_argument("--late-most", type=float, default=100, metavar="PERCENT")
+    parser.add_argument("--output", type=Path, help="default: exports/grades-FORMAT.csv in the course's folder")
+
+
+def run(arguments) -> int:
+    from teaching import _class, _results
+
+    course = _class.course(arguments)
+    if arguments.format != "table" and not arguments.roster:
+        _class.refuse(f"For {arguments.format}, name with --roster the table that it exports.")
+    areas = arguments.areas or _results.graded_areas(course)
+    if not areas:
+        _class.refuse("Nothing is graded yet: run `autograde` first.")
+    people = _class.roster(arguments.roster) if arguments.roster else []
+    points, possible, late, known = {}, {}, [], set()
+
+    def owner(student: str) -> str:
+        """The student's name in this roster, which may use another key than the one they were collected with."""
+        return next((person.id for person in _class.find(people, keys=[student])), student)
+
+    for area in areas:
+        due = due_date(course, area)
+        if arguments.late_per_day and not due:
+            _class.refuse(f"{area} has no due date: release it with --due, or leave out --late-per-day.")
+        for submission in _results.needed(course, area):
+            kept, hours = share(course, submission, due, arguments)
+            student = owner(submission.student)
+            points[student, area] = number(submission.score * kept)
+            possible[area] = number(max(possible.get(area, 0), submission.points))
+            known.add(student)
+            if hours > 0:
+                late.append(f"{submission.student}: {area} came {hours:.1f} hours late"
+                            + (f" and counts {kept:.0%}." if arguments.late_per_day else "."))
+    heads, rows = (plain_table if arguments.format == "table" else system_table)(
+        arguments, areas, people, points, possible, sorted(known))
+    path = _class.save(arguments.output or course / "exports" / f"grades-{arguments.format}.csv",
+                       _class.as_csv(rows, heads))
+    for line in late:
+        print(line)
+    strangers = sorted(known - {person.id for person in people}) if people else []
+    if strangers:
+        print(f"Not in the roster, and not in the file: {', '.join(strangers)}.")
+    print(f"{path}: {len(rows)} rows, {len(areas)} labs.")
+    return 1 if strangers else 0
+
+
+def number(points: float) -> float | int:
+    """Points as people write them: two decimals at most, and none where there are none."""
+    points = round(points, 2)
+    return int(points) if points == int(points) else points
+
+
+def heading(name: str, area: str) -> str:
+    import yaml
+
+    from teaching import _class
+
+    chapters = yaml.safe_load((_class.ROOT / "book" / "chapters.yml").read_text(encoding="utf-8"))
+    title = next((chapter["title"] for chapter in chapters if chapter["area"] == area), area)
+    try:
+        return name.format(number=int(area[:2]), area=area, title=title)
+    except (KeyError, IndexError, ValueError):
+        _class.refuse(f"{name!r} is not a heading: use {{number}}, {{area}} or {{title}}.")
+
+
+def plain_table(arguments, areas, people, points, possible, known):
+    """student, name, a column for each lab, total."""
+    names = {person.id: person.name for person in people}
+    everybody = [person.id for person in people] + [student for student in known if not people]
+    nothing = 0 if arguments.missing == "zero" else ""
+    rows = [["points possible", "", *(possible[area] for area in areas), sum(possible.values())]]
+    for student in everybody:
+        scores = [points.get((student, area), nothing) for area in areas]
+        rows.append([student, names.get(student, ""), *scores, number(sum(score or 0 for score in scores))])
+    return ["student", "name", *(heading(arguments.name, area) for area in areas), "total"], rows
+
+
+def system_table(arguments, areas, people, points, possible, known):
+    """The rows of the system's own export, with the labs' columns filled in."""
+    from teaching import _class
+
+    there = list(people[0].row)
+    kept = [head for head in there if head in IDENTIFY[arguments.format]]
+    absent = [head for head in NEEDED[arguments.format] if head not in kept]
+    if absent or not kept:
+        _class.refuse(f"{arguments.roster.name} is not an export of {arguments.format}: it has no column "
+                      f"{(absent or IDENTIFY[arguments.format])[0]!r}.")
+    columns = {}
+    for area in areas:
+        name = heading(arguments.name, area)
+        fitting = [head for head in there if head == name or head.startswith((f"{name} (", f"{name} ["))]
+        columns[area] = fitting[0] if fitting else name
+    nothing = 0 if arguments.missing == "zero" else ""
+    rows = [[*(person.row[head] for head in kept), *(points.get((person.id, area), nothing) for area in areas)]
+            for person in people]
+    if arguments.format == "canvas":  # Canvas takes the points of a new assignment from this row
+        rows.insert(0, ["    Points Possible", *[""] * (len(kept) - 1), *(possible[area] for area in areas)])
+    return [*kept, *columns.values()], rows
+
+
+def due_date(course: Path, area: str):
+    """The due date that `release` wrote, in UTC, or None."""
+    from datetime import UTC
+
+    from nbgrader.api import Gradebook, MissingEntry
+
+    from teaching import _class
+
+    if not (course / "gradebook.db").exists():
+        return None
+    _class.reach_nbgrader()
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        try:
+            due = gradebook.find_assignment(area).duedate
+        except MissingEntry:
+            return None
+    return due.replace(tzinfo=UTC) if due else None
+
+
+def share(course: Path, submission, due, arguments) -> tuple[float, float]:
+    """Which share of the points counts, and how many hours late it was; an unknown time is in time."""
+    import math
+    from datetime import UTC, datetime
+
+    stamp = course / "submitted" / submission.student / submission.area / "timestamp.txt"
+    if due is None or not stamp.exists():
+        return 1.0, 0.0
+    try:
+        time = datetime.fromisoformat(stamp.read_text(encoding="utf-8").strip().removesuffix(" UTC"))
+    except ValueError:
+        return 1.0, 0.0
+    hours = (time.replace(tzinfo=time.tzinfo or UTC) - due).total_seconds() / 3600
+    days = math.ceil(max(hours - arguments.late_grace, 0) / 24)
+    return 1 - min(days * arguments.late_per_day, arguments.late_most) / 100, max(hours, 0.0)
