@@ -17,9 +17,6 @@ def test_a_command_in_the_text_is_understood(line, monkeypatch):
     import teach
 
     words = shlex.split(line)
-    if words[0] not in teach.COMMANDS:
-        assert words[0] == "autograde"  # until it stands beside the others
-        return
     asked = []
     module = __import__(f"teaching.{words[0]}", fromlist=["run"])
     monkeypatch.setattr(module, "run", lambda arguments: asked.append(arguments) or 0)

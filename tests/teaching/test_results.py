@@ -3,11 +3,8 @@
 import csv
 import datetime
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from xml.etree import ElementTree as ET
 
 import nbformat
@@ -236,12 +233,9 @@ def term(tmp_path_factory):
     for student, answered in {"grace": {"0.2": wrong["M08"]}, "jose": {"0.1": UNSOLVED}}.items():
         name = f"Lab 0_{student}_attempt_2027-02-01-13-00-00_lab.ipynb"
         _class.save(inbox / name, nbformat.writes(handed_in(AREA, answered)))
+    _class.save(inbox / "Lab 0_linus_attempt_2027-02-01-11-00-00_lab.ipynb", "not a notebook")
     teach.main(["collect", AREA, str(inbox), "--course", str(folder)])
-    teach.main(["repair", AREA, "--course", str(folder)])
-    path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run([sys.executable, "-m", "nbgrader", "autograde", AREA], cwd=folder, capture_output=True,
-                          text=True, env=dict(os.environ, PATH=path, OMP_NUM_THREADS="1"), timeout=300)
-    assert done.returncode == 0, done.stderr
+    assert teach.main(["autograde", AREA, "--course", str(folder)]) == 1  # one cannot be read; the others are graded
     return folder
 
 
