@@ -1,4 +1,4 @@
-"""Checks of lab 7: bundle, contract, micro-batches, tail latency, traffic split, canary, registry, autoscaling."""
+"""Checks of lab 7: bundle, contract, micro-batches, tail, traffic split, canary, registry, autoscaling, image, mode."""
 
 import contextlib
 import copy
@@ -495,6 +495,76 @@ def replicas(trial: Trial, answer) -> str:
                   mistake="M69" if slow_up else "M31")
     times = [f"{1 / (1 - busy):.0f}" for busy in (0.5, 0.8, 0.95)]
     return f"A queue with random arrivals at 50, 80 and 95 % of its capacity takes {', '.join(times)} service times."
+
+
+@lab.exercise("7.9", section="how-many", hints=(
+    "Go through the file once and ask of each rule: which line would break it, and which line must be there?",
+    "base: the tag behind FROM's image is missing or `latest`. secret: a line of ENV or ARG that sets a name with "
+    "PASSWORD, "
+    "TOKEN or KEY. user: no USER, or the last one is root or 0. health: no HEALTHCHECK. Skip comments and blank "
+    "lines."))
+def lint_dockerfile(trial: Trial, answer) -> str:
+    name = f"app{trial.rng.integers(100)}"
+    good = ["# The service. ENV TOKEN=none", f"FROM registry.example:5000/{name}:3.12", "COPY . /app", "USER 10001",
+            "HEALTHCHECK CMD curl -f http://127.0.0.1/healthz", "ENTRYPOINT [\"/app/start\"]"]
+    untagged, latest = good[1].replace(":3.12", ""), good[1].replace(":3.12", ":latest")
+    rootless, blind = ([line for line in good if word not in line] for word in ("USER", "HEALTH"))
+    every = ["FROM thing", "ENV SECRET_KEY=1"]
+    files = [
+        (good, set(), "M78", "A file that keeps all rules has no finding; a comment is no instruction."),
+        ([latest, *good[2:]], {"base"}, "M20", "`latest` is another image tomorrow."),
+        ([untagged, *good[2:]], {"base"}, "M20", "No tag means `latest`, also behind a port's colon."),
+        ([*good[:2], "ENV DB_PASSWORD=x", *good[2:]], {"secret"}, "M30", "Whoever has the image has its secrets."),
+        ([*good[:2], "ARG API_TOKEN=abc", *good[2:]], {"secret"}, "M30", "An argument stays in the image's history."),
+        (rootless, {"user"}, "M26", "Without USER everything runs as root."),
+        ([*good, "USER root"], {"user"}, "M26", "The last USER counts."),
+        (blind, {"health"}, "M38", "Without a check nobody notices that it hangs."),
+        (every, {"base", "secret", "user", "health"}, "M33", "All findings, not the first."),
+    ]
+    for lines, expected, mistake, says in files:
+        text = "\n".join(lines)
+        got = trial.call(answer, text)
+        call = f"lint_dockerfile({text!r})"
+        trial.require(isinstance(got, (set, list, tuple)), "The answer is a set of rules.", call=call, got=got)
+        trial.require(set(got) == expected, says, call=call, expected=sorted(expected), got=sorted(got),
+                      mistake=mistake)
+    from mlelab import serving
+
+    ours = (Path(serving.__file__).parent / "deploy" / "Dockerfile").read_text()
+    return f"The service's own Dockerfile has {len(ours.splitlines())} lines and {len(set(answer(ours)))} findings."
+
+
+@lab.exercise("7.10", section="batches-of-the-moment", hints=(
+    "Two questions, in this order: how long may the answer take, and is everything known beforehand?",
+    "deadline_s below 60 cannot wait for a job. If such a request's inputs are known the day before, it can be "
+    "answered from "
+    "a table that a batch job made: \"batch\". If not: \"online\". Above a day: \"batch\". Between: \"stream\" if "
+    "inputs come "
+    "as events, else \"batch\"."))
+def choose_mode(trial: Trial, answer) -> str:
+    def ask(deadline_s, known_before, events, expected, says, mistake):
+        request = {"deadline_s": float(deadline_s), "inputs_known_before": known_before, "inputs_are_events": events}
+        got = trial.call(answer, request)
+        trial.require(got == expected, says, call=f"choose_mode({request})", expected=expected, got=got,
+                      mistake=mistake)
+
+    quick = round(float(trial.rng.uniform(0.05, 5)), 2)
+    ask(quick, False, False, "online", "A person waits, and the inputs come with the request.", "M25")
+    ask(quick, False, True, "online", "A person waits. That inputs come as events does not change it.", "M25")
+    ask(quick, True, False, "batch", "A person waits, but all that is asked is known the day before: score at night, "
+        "look up in the morning.", "M24")
+    ask(86_400 * 2, False, False, "batch", "Two days are time for a job, however the inputs come.", "M24")
+    ask(86_400 * 2, False, True, "batch", "Two days are time for a job, however the inputs come.", "M24")
+    ask(900, False, True, "stream", "Events that need an answer within minutes, and nobody waits: score them as they "
+        "come.", "M25")
+    ask(900, False, False, "batch", "A file each quarter of an hour is a small batch.", "M24")
+    ask(60, False, True, "stream", "Sixty seconds is the first deadline at which nobody stands and waits.", "M31")
+    ask(86_400, False, True, "stream", "A day is the last deadline that is not more than a day.", "M31")
+    cases = {"the desk's alert": (2.0, False, False), "tomorrow's crew list": (86_400.0 * 2, True, False),
+             "gate changes": (120.0, False, True)}
+    said = [f"{name}: {answer(dict(zip(('deadline_s', 'inputs_known_before', 'inputs_are_events'), what)))}"
+            for name, what in cases.items()]
+    return "; ".join(said) + "."
 
 
 @functools.cache

@@ -639,3 +639,131 @@ def down_to_zero(loads, service_s, target, low, high, cooldown):
 def with_a_rolling_maximum(loads, service_s, target, low, high, cooldown):
     needed = np.clip(np.ceil(np.asarray(loads) * service_s / target), low, high)
     return pd.Series(needed).rolling(cooldown + 1, min_periods=1).max().astype(int).tolist()
+
+
+# 7.9 lint_dockerfile
+
+
+def rules_broken(text, *, tag=lambda image: image.rpartition("/")[2].partition(":")[2], words=("PASSWORD", "TOKEN", "KEY"),
+                 kinds=("ENV", "ARG"), comments=True, which_user=-1):
+    lines = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not (comments and line[0].startswith("#"))]
+    found = set()
+    if any(line[0] == "FROM" and tag(line[1]) in ("", "latest") for line in lines):
+        found.add("base")
+    if any(line[0] in kinds and any(word in line[1].partition("=")[0] for word in words) for line in lines):
+        found.add("secret")
+    users = [line[1] for line in lines if line[0] == "USER"]
+    if not users or users[which_user] in ("root", "0"):
+        found.add("user")
+    if not any(line[0] == "HEALTHCHECK" for line in lines):
+        found.add("health")
+    return found
+
+
+@wrong("7.9", "M20")
+def any_colon_is_a_tag(text):
+    return rules_broken(text, tag=lambda image: "latest" if "latest" in image else image.partition(":")[2])
+
+
+@wrong("7.9", "M20")
+def latest_is_a_tag(text):
+    return rules_broken(text, tag=lambda image: image.rpartition("/")[2].partition(":")[2].replace("latest", "newest"))
+
+
+@wrong("7.9", "M30")
+def passwords_only(text):
+    return rules_broken(text, words=("PASSWORD",))
+
+
+@wrong("7.9", "M30")
+def arguments_are_harmless(text):
+    return rules_broken(text, kinds=("ENV",))
+
+
+@wrong("7.9", "M26")
+def the_first_user_counts(text):
+    return rules_broken(text, which_user=0)
+
+
+@wrong("7.9", "M26")
+def root_is_fine(text):
+    return rules_broken(text) - {"user"}
+
+
+@wrong("7.9", "M38")
+def nobody_asks_how_it_is(text):
+    return rules_broken(text) - {"health"}
+
+
+@wrong("7.9", "M33")
+def the_first_finding(text):
+    return sorted(rules_broken(text))[:1]
+
+
+@wrong("7.9", "M78")
+def words_anywhere(text):
+    return rules_broken(text) | ({"secret"} if "TOKEN" in text or "PASSWORD" in text else set())
+
+
+@right("7.9")
+def line_by_line(text):
+    found, user, healthy = [], "root", False
+    for line in map(str.strip, text.splitlines()):
+        word, _, rest = line.partition(" ")
+        if word == "FROM" and (":" not in rest.split("/")[-1] or rest.endswith(":latest")):
+            found.append("base")
+        if word in ("ENV", "ARG") and any(secret in rest.split("=")[0] for secret in ("PASSWORD", "TOKEN", "KEY")):
+            found.append("secret")
+        user = rest if word == "USER" else user
+        healthy = healthy or word == "HEALTHCHECK"
+    return found + ["user"] * (user in ("root", "0")) + ["health"] * (not healthy)
+
+
+# 7.10 choose_mode
+
+
+def mode(request, quick=60, slow=86_400, table=True):
+    if request["deadline_s"] < quick:
+        return "batch" if table and request["inputs_known_before"] else "online"
+    if request["deadline_s"] > slow:
+        return "batch"
+    return "stream" if request["inputs_are_events"] else "batch"
+
+
+@wrong("7.10", "M24")
+def always_online(request):
+    return "online" if request["deadline_s"] < 60 else mode(request)
+
+
+@wrong("7.10", "M25")
+def always_batch(request):
+    return "batch"
+
+
+@wrong("7.10", "M25")
+def events_are_streams(request):
+    return "stream" if request["inputs_are_events"] and request["deadline_s"] <= 86_400 else mode(request)
+
+
+@wrong("7.10", "M24")
+def a_stream_for_everything_slow(request):
+    return mode(request) if request["deadline_s"] < 60 else "stream"
+
+
+@wrong("7.10", "M31")
+def a_minute_is_too_quick(request):
+    return mode(request, quick=61)
+
+
+@wrong("7.10", "M31")
+def a_day_is_too_slow(request):
+    return mode(request, slow=86_399)
+
+
+@right("7.10")
+def as_a_table(request):
+    waits, short = request["deadline_s"] < 60, request["deadline_s"] <= 86_400
+    ways = {"online": waits and not request["inputs_known_before"],
+            "stream": not waits and short and request["inputs_are_events"]}
+    return next((name for name, holds in ways.items() if holds), "batch")
