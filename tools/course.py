@@ -116,11 +116,12 @@ def test(arguments):
     steps = [
         ("lint", offline + ["-m", "ruff", "check", ROOT]),
         ("labs are what their sources make", offline + [ROOT / "tools" / "make_labs.py", "--check"]),
-        ("tests", offline + ["-m", "pytest", "-q", "-n", "2", "--dist", "loadscope", ROOT / "tests", "--ignore",
-                             ROOT / "tests" / "vertex", "--ignore", ROOT / "tests" / "training"]),
+        ("tests", offline + ["-m", "pytest", "-q", "-n", "2", "--dist", "loadscope", ROOT / "tests"] + [
+            "--ignore={}".format(ROOT / "tests" / name) for name in ("vertex", "training", "mlops")]),
         # Each in a process of its own: TensorFlow's devices are set once, and the browser tests leave an event loop.
         # Both keep to one core, so they run side by side.
-        [("training", offline + ["-m", "pytest", "-q", ROOT / "tests" / "training"]),
+        [("training and pipelines", offline + ["-m", "pytest", "-q", ROOT / "tests" / "training",
+                                               ROOT / "tests" / "mlops"]),
          ("local cloud", offline + ["-m", "pytest", "-q", ROOT / "tests" / "vertex"])],
         ("notebooks", offline + [ROOT / "tools" / "run_notebooks.py"]),
     ]

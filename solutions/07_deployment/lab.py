@@ -13,6 +13,7 @@ import json
 import math
 import pickle
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -69,7 +70,7 @@ print(sorted(path.name for path in (folder / "small").iterdir()), "digest", smal
 # manifest that fits. You know the digest of the manifest from a place where nobody else can write.
 
 # %% exercise="7.1"
-def load_bundle(folder: Path, schema: int, digest: str):
+def load_bundle(folder: Path, schema: int, digest: str) -> Callable[[np.ndarray], np.ndarray]:
     """A function that predicts with the bundle in `folder`, which may have been moved since it was saved.
 
     schema: the schema that your code was written for; digest: sha256 of the registered bundle.json, hexadecimal.

@@ -164,7 +164,7 @@ print([0.5 * 2**attempt for attempt in range(5)], "sum", sum(0.5 * 2**attempt fo
 # ### Exercise 8.3: retry (1 point)
 
 # %% exercise="8.3"
-def retry(call, transient: tuple, attempts: int, wait: float, sleep):
+def retry(call, transient: tuple, attempts: int, wait: float, sleep) -> object:
     """The result of call(key), tried up to `attempts` times.
 
     call: takes an idempotency key, a text that is the same for all attempts of this request and of no other request.

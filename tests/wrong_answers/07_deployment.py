@@ -644,8 +644,8 @@ def with_a_rolling_maximum(loads, service_s, target, low, high, cooldown):
 # 7.9 lint_dockerfile
 
 
-def rules_broken(text, *, tag=lambda image: image.rpartition("/")[2].partition(":")[2], words=("PASSWORD", "TOKEN", "KEY"),
-                 kinds=("ENV", "ARG"), comments=True, which_user=-1):
+def rules_broken(text, *, tag=lambda image: image.rpartition("/")[2].partition(":")[2],
+                 words=("PASSWORD", "TOKEN", "KEY"), kinds=("ENV", "ARG"), comments=True, which_user=-1):
     lines = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
     lines = [line for line in lines if not (comments and line[0].startswith("#"))]
     found = set()
