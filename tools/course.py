@@ -119,9 +119,9 @@ def test(arguments):
         ("tests", offline + ["-m", "pytest", "-q", "-n", "2", "--dist", "loadscope", ROOT / "tests"] + [
             "--ignore={}".format(ROOT / "tests" / name) for name in ("vertex", "training", "mlops")]),
         # Each in a process of its own: TensorFlow's devices are set once, and the browser tests leave an event loop.
-        # Both keep to one core, so they run side by side.
-        [("training and pipelines", offline + ["-m", "pytest", "-q", ROOT / "tests" / "training",
-                                               ROOT / "tests" / "mlops"]),
+        # Each keeps to one core or less, so they run side by side.
+        [("training", offline + ["-m", "pytest", "-q", ROOT / "tests" / "training"]),
+         ("pipelines", offline + ["-m", "pytest", "-q", ROOT / "tests" / "mlops"]),
          ("local cloud", offline + ["-m", "pytest", "-q", ROOT / "tests" / "vertex"])],
         ("notebooks", offline + [ROOT / "tools" / "run_notebooks.py"]),
     ]

@@ -13,7 +13,7 @@ FIRST = {  # what a reader types, and the place that explains it
     "stale": "book/01_lifecycle.html#the-lifecycle-as-artefacts",
     "split by time": "book/01_lifecycle.html#split-by-time",
     "AUC": "book/reference/glossary.html#term-AUC",
-    "PSI": "book/reference/glossary.html#term-PSI",
+    "PSI": "book/09_monitoring.html#psi-and-its-friends",
     "TF_CONFIG": "book/reference/glossary.html#term-TF_CONFIG",
     "traffic split": "book/reference/glossary.html#term-traffic-split",
     "watermark": "book/02_data.html#batch-stream-late-data",
