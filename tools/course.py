@@ -30,7 +30,7 @@ JAX = ROOT / "_build" / "jax"
 BIN = "Scripts" if os.name == "nt" else "bin"
 PYTHONS = ((3, 11), (3, 12), (3, 13))
 # Extras in pyproject.toml that are not part of .venv and requirements.txt.
-ASIDE = ("jax", "torch", "evidently", "airflow")
+ASIDE = ("jax", "torch", "airflow")
 # Quiet TensorFlow, no GPU surprises, and threads that do not fight over two cores.
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1",
          "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}

@@ -103,7 +103,8 @@ def test_make_lab_opens_the_first_lab_beside_the_others(jupyterlab, page):
     assert shown == set(LABS)
 
 
-@pytest.mark.parametrize("area", [area for area in LABS if area != "05_training"])  # its clusters take minutes
+# Left out: clusters, servers and pipelines that take minutes. nbval and the unsolved run execute those labs as well.
+@pytest.mark.parametrize("area", [area for area in LABS if area not in ("05_training", "07_deployment", "08_mlops")])
 def test_run_all_reaches_the_last_cell(jupyterlab, page, area):
     run_all(page, jupyterlab, area, workspace=area)
     prompts = code_cells(page).locator(".jp-InputPrompt").all_text_contents()
