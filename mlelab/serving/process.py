@@ -32,7 +32,7 @@ class Server:
         self.url = url
         self._log = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the server
         self._guard = subprocess.Popen([sys.executable, str(GUARD), "0", "0", *command], stdin=subprocess.PIPE,
-                                       stdout=self._log, stderr=subprocess.STDOUT,
+                                       stdout=self._log, stderr=subprocess.STDOUT, start_new_session=True,
                                        env={**os.environ, **QUIET, **environment})
         self.pid = self._guard.pid
         ends = time.monotonic() + deadline

@@ -12,6 +12,7 @@ import urllib.request
 
 import psutil
 import pytest
+from jupyter_client.manager import start_new_kernel
 
 from mlelab.serving import bundle, process, runtime
 
@@ -68,6 +69,27 @@ def test_nothing_is_left_when_the_parent_is_killed(folder, start):
     assert len(pids) >= 2 and not port_is_free(url)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
+    assert eventually(lambda: not any(psutil.pid_exists(int(pid)) for pid in pids))
+    assert port_is_free(url)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="Windows has no process groups")
+def test_nothing_is_left_when_a_notebooks_kernel_is_killed(folder):
+    """As JupyterLab does it to a kernel that does not answer."""
+    manager, client = start_new_kernel(kernel_name="python3")
+    said = []
+    code = f"""
+from mlelab.serving import process
+import psutil
+server = process.serve({str(folder)!r})
+print(server.url, *[child.pid for child in psutil.Process().children(recursive=True)])
+"""
+    client.execute_interactive(code, timeout=60,
+                               output_hook=lambda message: said.append(message["content"].get("text", "")))
+    url, *pids = "".join(said).split()
+    assert pids and not port_is_free(url)
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
     assert eventually(lambda: not any(psutil.pid_exists(int(pid)) for pid in pids))
     assert port_is_free(url)
 
