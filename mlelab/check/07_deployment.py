@@ -206,8 +206,8 @@ def _ask(instances) -> str:
 
 
 @lab.exercise("7.3", section="batches-of-the-moment", hints=(
-    "A batch opens with its first request. Two things close it: it is full, or its first request has waited "
-    "long enough.",
+    "A batch opens with its first request. Two things close it: it is full, or its first request has waited long "
+    "enough.",
     "Walk through the arrivals with the indices of the open batch. If an arrival is later than the first one's time + "
     "max_wait, close the batch at that time and open a new one. If the batch is full, close it at this arrival. After "
     "the loop close what is left at its first one's time + max_wait."))
@@ -500,9 +500,8 @@ def replicas(trial: Trial, answer) -> str:
 @lab.exercise("7.9", section="how-many", hints=(
     "Go through the file once and ask of each rule: which line would break it, and which line must be there?",
     "base: the tag behind FROM's image is missing or `latest`. secret: a line of ENV or ARG that sets a name with "
-    "PASSWORD, "
-    "TOKEN or KEY. user: no USER, or the last one is root or 0. health: no HEALTHCHECK. Skip comments and blank "
-    "lines."))
+    "PASSWORD, TOKEN or KEY. user: no USER, or the last one is root or 0. health: no HEALTHCHECK. Skip comments and "
+    "blank lines."))
 def lint_dockerfile(trial: Trial, answer) -> str:
     name = f"app{trial.rng.integers(100)}"
     good = ["# The service. ENV TOKEN=none", f"FROM registry.example:5000/{name}:3.12", "COPY . /app", "USER 10001",
@@ -537,10 +536,8 @@ def lint_dockerfile(trial: Trial, answer) -> str:
 @lab.exercise("7.10", section="batches-of-the-moment", hints=(
     "Two questions, in this order: how long may the answer take, and is everything known beforehand?",
     "deadline_s below 60 cannot wait for a job. If such a request's inputs are known the day before, it can be "
-    "answered from "
-    "a table that a batch job made: \"batch\". If not: \"online\". Above a day: \"batch\". Between: \"stream\" if "
-    "inputs come "
-    "as events, else \"batch\"."))
+    "answered from a table that a batch job made: \"batch\". If not: \"online\". Above a day: \"batch\". Between: "
+    "\"stream\" if inputs come as events, else \"batch\"."))
 def choose_mode(trial: Trial, answer) -> str:
     def ask(deadline_s, known_before, events, expected, says, mistake):
         request = {"deadline_s": float(deadline_s), "inputs_known_before": known_before, "inputs_are_events": events}

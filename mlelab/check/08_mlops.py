@@ -21,9 +21,8 @@ lab = Lab("08_mlops")
     section="a-graph-of-steps",
     hints=(
         "A step can run when all that it needs has an outcome. If one of those did not succeed, it is skipped.",
-        "`graphlib.TopologicalSorter` gives the order and raises CycleError, which is a ValueError. For each name: "
-        "if any "
-        'needed outcome is not "done", the outcome is ("skipped", None); else call it in a try.',
+        '`graphlib.TopologicalSorter` gives the order and raises CycleError, which is a ValueError. For each name: if '
+        'any needed outcome is not "done", the outcome is ("skipped", None); else call it in a try.',
     ),
 )
 def run_dag(trial: Trial, answer) -> str:
@@ -153,9 +152,8 @@ def _below(name: str) -> int:
     "8.2",
     section="run-only-what-changed",
     hints=(
-        "List all that could change the result, and all that could not. The first list is the key, in a form in "
-        "which two "
-        "different lists never look alike.",
+        "List all that could change the result, and all that could not. The first list is the key, in a form in which "
+        "two different lists never look alike.",
         "sha256 of `json.dumps([step, code, {name: sha256 of the file's bytes}, params], sort_keys=True)`.",
     ),
 )
@@ -241,8 +239,7 @@ class Invalid(Exception):
         "Which errors may pass by themselves? How long do you wait? What tells the other side that it is the same "
         "request?",
         "key = uuid4 once, before the loop. In the loop call(key) and return; on a transient error re-raise it after "
-        "the "
-        "last attempt, otherwise sleep(wait * 2**attempt). Let every other error through.",
+        "the last attempt, otherwise sleep(wait * 2**attempt). Let every other error through.",
     ),
 )
 def retry(trial: Trial, answer) -> str:
@@ -347,9 +344,9 @@ def retry(trial: Trial, answer) -> str:
     section="where-did-this-come-from",
     hints=(
         "First walk back from a run to all that it came from. Then choose, among those whose whole past is known.",
-        "maker = {digest: run that made it}. Walk: for each used digest either it is a source, or go on at its "
-        "maker, or the "
-        "past is unknown. The best is the one with the highest validation among runs with metrics and a known past.",
+        "maker = {digest: run that made it}. Walk: for each used digest either it is a source, or go on at its maker, "
+        "or the past is unknown. The best is the one with the highest validation among runs with metrics and a known "
+        "past.",
     ),
 )
 def trace_best(trial: Trial, answer) -> str:
@@ -444,8 +441,8 @@ def _log(rng: np.random.Generator) -> tuple[list[dict], set[str], dict]:
     section="the-gate",
     hints=(
         'Five questions, each with its own name in the list of reasons. Ask all of them, even after the first "no".',
-        'reasons: "test set" if the digests differ; "gain" if the AUC does not rise by at least min_gain; '
-        '"slice:NAME" for each slice that loses more than max_slice_loss; "calibration"; "latency".',
+        'reasons: "test set" if the digests differ; "gain" if the AUC does not rise by at least min_gain; "slice:NAME" '
+        'for each slice that loses more than max_slice_loss; "calibration"; "latency".',
     ),
 )
 def gate(trial: Trial, answer) -> str:
@@ -504,8 +501,7 @@ def gate(trial: Trial, answer) -> str:
         "For the model of a month only earlier months are there. When is it made anew, and what does that cost?",
         "At the first month always fit, then whenever policy(month, since) says so, since = months since the last fit. "
         "Train on the last `window` months before this one, or on all. The row's cost is cost(model, month), plus "
-        "fit_cost "
-        "if a model was made.",
+        "fit_cost if a model was made.",
     ),
 )
 def simulate_policy(trial: Trial, answer) -> str:
@@ -610,8 +606,8 @@ def _real_policies(answer) -> str:
             table = answer(list(by_month), fit, cost, lambda month, since, often=often: since >= often, 1, 0.0, 4)
             losses[name] = table["cost"].mean()
         _SAID["policies"] = (
-            f"A small model of March costs {losses['never']:.2f} a flight until December; one made anew "
-            f"each month from the month before costs {losses['each month']:.2f}."
+            f"A small model of March costs {losses['never']:.2f} a flight until December; one made anew each month "
+            f"from the month before costs {losses['each month']:.2f}."
         )
     return _SAID["policies"]
 
@@ -628,11 +624,9 @@ def _month_tables() -> dict[int, pd.DataFrame]:
     section="tests-for-a-model",
     hints=(
         "Four questions that accuracy does not ask. For each: which model would fail it, and would a good one pass?",
-        "invariance: predict with `flight` shuffled gives the same p. direction: the mean of p with origin_delay_3h "
-        "+ 30 is "
-        "not below the mean of p. minimum: roc_auc_score on held_out of at least 0.6. schema: for one row and for "
-        "all, shape "
-        "(n,), all finite, within 0 and 1; and a row whose seats are nan.",
+        "invariance: predict with `flight` shuffled gives the same p. direction: the mean of p with origin_delay_3h + "
+        "30 is not below the mean of p. minimum: roc_auc_score on held_out of at least 0.6. schema: for one row and "
+        "for all, shape (n,), all finite, within 0 and 1; and a row whose seats are nan.",
     ),
 )
 def model_tests(trial: Trial, answer) -> str:

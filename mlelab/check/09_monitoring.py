@@ -1,5 +1,4 @@
-"""Checks of lab 9: PSI, drift verdict, diagnosis, as-of performance, prediction sensor, log, alerts, incident, "
-"runbook."""
+"""Checks of lab 9: PSI, drift, diagnosis, as-of performance, prediction sensor, log, alerts, incident, runbook."""
 
 import functools
 import json
@@ -20,13 +19,11 @@ EPS = 1e-4
     "9.1",
     section="psi",
     hints=(
-        "Four decisions: whose quantiles are the edges, what lies outside of them, what about missing values, and "
-        "what about "
-        "a bin without anybody in it?",
+        "Four decisions: whose quantiles are the edges, what lies outside of them, what about missing values, and what "
+        "about a bin without anybody in it?",
         'Inner edges: unique quantiles of the reference without its nan. `np.searchsorted(edges, x, side="right")` '
-        'gives a '
-        "bin for every number, also far outside; nan gets a bin of its own. Shares of all rows, at least eps; then sum "
-        "(q - p) * log(q / p).",
+        'gives a bin for every number, also far outside; nan gets a bin of its own. Shares of all rows, at least eps; '
+        'then sum (q - p) * log(q / p).',
     ),
 )
 def psi(trial: Trial, answer) -> str:
@@ -51,8 +48,8 @@ def psi(trial: Trial, answer) -> str:
         finite = np.isfinite(got)
         trial.require(
             bool(np.isclose(got, right, rtol=1e-6)),
-            "Shares in ten bins between quantiles of the reference, open "
-            "at both ends, with one more bin for missing values.",
+            "Shares in ten bins between quantiles of the reference, open at both ends, with one more bin for missing "
+            "values.",
             call=call,
             expected=round(right, 4),
             got=got,
@@ -114,8 +111,7 @@ def _psi_of_counts(expected, actual) -> float:
     hints=(
         "What would you say of the same shares in a sample of 500, and of 500,000? The answer must not change.",
         "For each column drop nan and take `scipy.stats.ks_2samp(...).statistic`. Keep the columns whose distance "
-        "exceeds the "
-        "limit. The p-value has no part in it.",
+        "exceeds the limit. The p-value has no part in it.",
     ),
 )
 def drifted(trial: Trial, answer) -> str:
@@ -194,8 +190,7 @@ def _distance() -> tuple[float, float]:
     section="which-shift",
     hints=(
         "Ask in the order in which faults are cheap to exclude: are the features right, are groups late as often as "
-        "before, "
-        "and if not, did all of them change alike?",
+        "before, and if not, did all of them change alike?",
         "skew: served and recomputed differ in more than 1 % of rows. Then the late share by group, train against "
         "recent: if "
         'every gap is below 0.05 it is "data" if a group\'s share moved by 0.05, else "none". If the log odds moved '
@@ -268,9 +263,8 @@ def diagnose(trial: Trial, answer) -> str:
     section="labels-come-late",
     hints=(
         "Draw the time line of one flight: predicted, due, arrived. What is known at `now`, and about whom?",
-        "Take predictions made until now, without the cancelled ones. Known are those with `arrived` <= now. "
-        "coverage = known "
-        "/ all of these; late_share over the known; mature if coverage is at least 0.95.",
+        "Take predictions made until now, without the cancelled ones. Known are those with `arrived` <= now. coverage "
+        "= known / all of these; late_share over the known; mature if coverage is at least 0.95.",
     ),
 )
 def performance_asof(trial: Trial, answer) -> str:
@@ -375,11 +369,10 @@ def _july() -> tuple[pd.DataFrame, pd.DataFrame]:
     "9.5",
     section="predictions-as-a-sensor",
     hints=(
-        "Predictions are there at once, labels are not. But mornings are calm and evenings are not: compare like "
-        "with like.",
-        "Mean p of the reference by hour; weight it with the window's shares of hours; that is what to expect. Flag "
-        "if the "
-        "window's mean differs by more than `tolerance` of it, up or down.",
+        "Predictions are there at once, labels are not. But mornings are calm and evenings are not: compare like with "
+        "like.",
+        "Mean p of the reference by hour; weight it with the window's shares of hours; that is what to expect. Flag if "
+        "the window's mean differs by more than `tolerance` of it, up or down.",
     ),
 )
 def prediction_moved(trial: Trial, answer) -> str:
@@ -439,8 +432,7 @@ def _celsius(answer) -> str:
     )
     return (
         f"Celsius for Fahrenheit: AUC {auc[0]:.4f} to {auc[1]:.4f}, mean prediction {level[1] / level[0] - 1:+.0%}; "
-        f"your "
-        f"sensor says {'moved' if answer(frames[0], frames[1], 0.15) else 'not moved'}."
+        f"your sensor says {'moved' if answer(frames[0], frames[1], 0.15) else 'not moved'}."
     )
 
 
@@ -449,11 +441,9 @@ def _celsius(answer) -> str:
     section="a-prediction-can-be-traced",
     hints=(
         "In a year somebody asks about one prediction. What must the line hold so that you can compute it again? And "
-        "what "
-        "must it not hold, whoever reads it?",
+        "what must it not hold, whoever reads it?",
         "A dict with request_id, model_version, features (only the columns that the model uses) and p, as it is, "
-        "through "
-        "json.dumps.",
+        "through json.dumps.",
     ),
 )
 def log_line(trial: Trial, answer) -> str:
@@ -528,8 +518,7 @@ def log_line(trial: Trial, answer) -> str:
         "Sort the windows into three kinds first: bad, good, and too few requests to say. Which kind is a window "
         "without any?",
         "bad: count == 0, or count >= min_n and value > threshold. Skip windows with 0 < count < min_n. Count bad "
-        "windows in a "
-        "row; at for_windows of them fire, unless the last alert was `cooldown` windows ago or less.",
+        "windows in a row; at for_windows of them fire, unless the last alert was `cooldown` windows ago or less.",
     ),
 )
 def alerts(trial: Trial, answer) -> str:
@@ -559,8 +548,7 @@ def alerts(trial: Trial, answer) -> str:
     for values, counts, right, what, mistake in worlds:
         call = (
             f"alerts({[None if v is None else round(v, 1) for v in values[start - 1 : start + 7]]} from window "
-            f"{start - 1}, "
-            f"counts {counts[start - 1 : start + 7]}, threshold=0.5, for_windows=3, min_n=50, cooldown=6)"
+            f"{start - 1}, counts {counts[start - 1 : start + 7]}, threshold=0.5, for_windows=3, min_n=50, cooldown=6)"
         )
         try:
             got = answer(list(values), list(counts), 0.5, 3, 50, 6)
@@ -617,10 +605,8 @@ _FAULTS = {
     hints=(
         "For each number: what did the reference say, and what could move it so far? What does *not* move in a storm?",
         "unit change: temp_mean is near (reference - 32) * 5 / 9. stale feature: feature_age_h above its limit. "
-        "half-rolled "
-        "version: version_share between 0.05 and 0.95. renamed category: unseen_share above 0.05. Cancellations with "
-        "much "
-        "wind are weather. For each fault found give its own evidence and first action.",
+        "half-rolled version: version_share between 0.05 and 0.95. renamed category: unseen_share above 0.05. "
+        "Cancellations with much wind are weather. For each fault found give its own evidence and first action.",
     ),
 )
 def findings(trial: Trial, answer) -> str:
@@ -680,8 +666,7 @@ def findings(trial: Trial, answer) -> str:
     storm = data.load("flights").query("month == 2 and day in (8, 9)")
     return (
         f"On 8 and 9 February 2013 {storm['dep_time'].isna().sum()} flights were cancelled in a snow storm. Nothing "
-        f"was "
-        "broken."
+        "was broken."
     )
 
 
@@ -691,8 +676,7 @@ def findings(trial: Trial, answer) -> str:
     hints=(
         "Write it for a colleague at three in the morning who has not seen this service before.",
         "First look at data and versions; a rollback with a condition that can be measured; somebody who decides and "
-        "can be "
-        "reached; what the desk does meanwhile; and when it is over, in numbers.",
+        "can be reached; what the desk does meanwhile; and when it is over, in numbers.",
     ),
 )
 def runbook(trial: Trial, answer) -> str:

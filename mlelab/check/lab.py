@@ -207,7 +207,9 @@ def _same(before, after) -> bool:
         return np.array_equal(before, after, equal_nan=before.dtype.kind == "f")
     if isinstance(before, (list, tuple)):
         return len(before) == len(after) and all(map(_same, before, after))
-    return before == after
+    if isinstance(before, dict):
+        return before.keys() == after.keys() and all(_same(before[key], after[key]) for key in before)
+    return before is after or before == after  # nan is not equal to itself
 
 
 def _where(error: Exception, answer) -> str:

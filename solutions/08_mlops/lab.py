@@ -211,8 +211,7 @@ print(retry(register, (TimeoutError,), 5, 0.01, lambda seconds: None), "after", 
 # ## 4. The same in a real orchestrator
 #
 # The four steps as a **KFP** pipeline (`mlelab/mlops/pipeline.py`): components with typed inputs and outputs, compiled
-# to
-# a file that a runner or a platform takes. First its local runner, one process a step:
+# to a file that a runner or a platform takes. First its local runner, one process a step:
 
 # %%
 import logging
@@ -304,8 +303,7 @@ print("same cache hits:", by_vertex.equals(pd.DataFrame(by_hand).loc[by_vertex.i
 # inputs, is invisible to both: it gets old results from new data.
 #
 # **Airflow** runs the same steps on a schedule: `mlelab/mlops/dag.py` is the DAG. Airflow lives in an environment of
-# its
-# own, so it is not part of this lab; `python tools/course.py airflow` makes that environment and runs the DAG once.
+# its own, so it is not part of this lab; `python tools/course.py airflow` makes that environment and runs the DAG once.
 #
 # ## 5. Where did this come from
 #
@@ -525,8 +523,7 @@ check.simulate_policy(simulate_policy)
 
 # %% [markdown]
 # **What you should have seen.** Four policies, April to December, with a fifth of the flights. **Predict:** is more
-# data
-# or newer data better?
+# data or newer data better?
 
 # %%
 def fit(months: list[int]):
@@ -582,8 +579,7 @@ pd.DataFrame(priced).T.round(3)
 # ## 8. Tests for a model
 #
 # CI tests code on every change. Continuous training needs tests for what comes out of it, which nobody has read. A
-# worked
-# example of one: the same flights with other flight numbers must get the same chance.
+# worked example of one: the same flights with other flight numbers must get the same chance.
 
 # %%
 few = validation[:2_000]

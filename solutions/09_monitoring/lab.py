@@ -259,10 +259,8 @@ pd.DataFrame({"share of flights, summer": summer["origin"].value_counts(normaliz
 
 # %% [markdown]
 # The mix is the same, and every airport is late less often: another base rate (**label shift**). If only one airport
-# had
-# changed, it would be the **concept**. If only the mix had, the **data**. And if the served features differ from the
-# same
-# features computed again, it is **skew**, a fault of ours, to be excluded first.
+# had changed, it would be the **concept**. If only the mix had, the **data**. And if the served features differ from
+# the same features computed again, it is **skew**, a fault of ours, to be excluded first.
 #
 # ### Exercise 9.3: diagnose (1 point)
 
@@ -312,8 +310,7 @@ print(verdicts)
 # ## 4. Labels come late
 #
 # The prediction is made two hours before departure; the outcome is known at the arrival, and a late flight arrives
-# late.
-# A worked example: at what time of a day's log do you know what share of it?
+# late. A worked example: at what time of a day's log do you know what share of it?
 
 # %%
 airports, raw = data.load("airports"), data.load("flights").query("month == 7 and day == 10").reset_index(drop=True)
@@ -369,8 +366,7 @@ figure.show(fig, alt="The late share as known by the hour lies far below the fin
 # ## 5. Predictions as a sensor
 #
 # Labels are late, predictions are not. If the mean prediction of a window leaves the expected range, something
-# happened.
-# A worked example of why "expected" depends on the hour:
+# happened. A worked example of why "expected" depends on the hour:
 
 # %%
 by_hour = train.assign(p=model.predict_proba(train)[:, 1]).groupby("hour")["p"].mean()
@@ -411,10 +407,9 @@ last = requests.get(f"{service.url}/metrics").text
 print("rules that fire:", rules.firing(before, after_fault), "and without the fault:", rules.firing(after_fault, last))
 
 # %% [markdown]
-# **At work:** Prometheus scrapes `/metrics`, evaluates the rules of `mlelab/monitoring/alerts.yml`, and calls
-# somebody. The
-# cell above evaluated the same file in Python, because not every machine has a Prometheus; the course's tests compare
-# the two. One rule, as it stands there:
+# **At work:** Prometheus scrapes `/metrics`, evaluates the rules of `mlelab/monitoring/alerts.yml`, and calls somebody.
+# The cell above evaluated the same file in Python, because not every machine has a Prometheus; the course's tests
+# compare the two. One rule, as it stands there:
 
 # %%
 import yaml
@@ -426,8 +421,7 @@ print(rule["expr"].replace(" or ", "\nor "), "\nfor", rule["for"], "-", rule["an
 # ## 6. A prediction can be traced
 #
 # In March a passenger asks why nobody warned her in November. The answer is one line of the prediction log, and a
-# bundle.
-# A worked example, from the service's own log:
+# bundle. A worked example, from the service's own log:
 
 # %%
 lines = (folder / "predictions.jsonl").read_text().splitlines()
@@ -462,8 +456,7 @@ print("largest difference below 1e-6:", bool(np.abs(again - [entry["p"] for entr
 
 # %% [markdown]
 # The log also shows *why* predictions move. **Attribution drift**: models of three seasons, coefficients on
-# standardised
-# columns, so that they can be compared.
+# standardised columns, so that they can be compared.
 
 # %%
 seasons = {"January to March": (1, 3), "June to August": (6, 8), "October to December": (10, 12)}
@@ -597,9 +590,8 @@ print(f"{storm['dep_time'].isna().sum()} cancelled, wind up to {wind.max():.0f} 
 # %% [markdown]
 # ### Exercise 9.9: the runbook (1 point)
 #
-# Write it for a colleague at three in the morning. The check looks at what a program can see: every field filled,
-# three of
-# them measurable, and a first look that is no action. Whether it helps, a colleague must say.
+# Write it for a colleague at three in the morning. The check looks at what a program can see: every field filled, three
+# of them measurable, and a first look that is no action. Whether it helps, a colleague must say.
 
 # %% exercise="9.9"
 def runbook() -> dict[str, str]:
