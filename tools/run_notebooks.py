@@ -26,13 +26,17 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def notebooks() -> list[Path]:
+def notebooks(kinds: list[str]) -> list[Path]:
     pages = [page for page in ROOT.glob("book/**/*.md") if "{code-cell}" in page.read_text(encoding="utf-8")]
-    return [*sorted(ROOT.glob("solutions/*/*.ipynb")), *sorted(ROOT.glob("labs/*/*.ipynb")), *sorted(pages)]
+    found = {"solutions": ROOT.glob("solutions/*/*.ipynb"), "labs": ROOT.glob("labs/*/*.ipynb"), "book": pages}
+    return [path for kind in kinds for path in sorted(found[kind])]
 
 
-def run(path: Path, cell_timeout: int) -> dict:
-    """One notebook in a process of its own: whether every cell passed, cells, seconds, peak memory of its processes."""
+def run(path: Path, cell_timeout: int, keep: Path | None = None) -> dict:
+    """One notebook in a process of its own: whether every cell passed, cells, seconds, peak memory of its processes.
+
+    keep: a file for the notebook with the outputs of this run.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         notebook = path
         if path.suffix == ".md":
@@ -41,8 +45,10 @@ def run(path: Path, cell_timeout: int) -> dict:
         mode = "--nbval" if "solutions" in path.parts else "--nbval-lax"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", mode, "--nbval-current-env",
                    f"--nbval-cell-timeout={cell_timeout}", "--rootdir", str(notebook.parent), str(notebook)]
+        plugin = {"PYTEST_PLUGINS": "keep_outputs", "PYTHONPATH": str(ROOT / "tools"), "KEEP_OUTPUTS": str(keep)}
         begun = time.time()
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=scratch)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=scratch,
+                                   env=os.environ | (plugin if keep else {}))
         peak = _watch_memory(process)
         output = process.communicate()[0]
         cells = sum(cell.cell_type == "code" and bool(cell.source.strip())
@@ -74,11 +80,13 @@ def _watch_memory(process: subprocess.Popen) -> list[int]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="*", type=Path, help="only these notebooks")
+    parser.add_argument("--only", nargs="+", choices=("solutions", "labs", "book"), help="only these kinds")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="notebooks at a time")
     parser.add_argument("--cell-timeout", type=int, default=300, help="seconds; a dead kernel is noticed after these")
     arguments = parser.parse_args()
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        paths = [path.resolve() for path in arguments.paths] or notebooks()
+        paths = [path.resolve() for path in arguments.paths] or notebooks(
+            arguments.only or ["solutions", "labs", "book"])
         results = list(pool.map(partial(run, cell_timeout=arguments.cell_timeout), paths))
     for result in results:
         if not result["ok"]:
