@@ -35,11 +35,12 @@ def model_card(folder: Path, train: pd.DataFrame, test: pd.DataFrame, threshold:
     loaded = bundle.load(folder)
     p = loaded.score(test)
     low, high = np.quantile(case.auc_by_days(test["late"], {"AUC": p}, test["date"], draws)["AUC"], [0.025, 0.975])
-    return {"name": "Alert model", "version": loaded.version, "sha256": loaded.digest, "inputs": list(loaded.columns),
-            "threshold": threshold, "trained on": _span(train), "tested on": _span(test),
+    return {"name": "Alert model", "version": loaded.version} | _said(said) | {
+            "inputs": ", ".join(loaded.columns), "sha256": loaded.digest, "threshold": f"{threshold:.3f}",
+            "trained on": _span(train), "tested on": _span(test),
             "metrics": {"AUC": f"{roc_auc_score(test['late'], p):.3f} ({low:.3f} to {high:.3f}, days resampled)",
                         "Brier score": f"{brier_score_loss(test['late'], p):.3f}"},
-            f"by {group}": by_group(test["late"], p >= threshold, test[group])} | _said(said)
+            f"by {group}": by_group(test["late"], p >= threshold, test[group])}
 
 
 def data_card(name: str, said: Mapping[str, object], group: str, label: str) -> dict:
@@ -51,11 +52,11 @@ def data_card(name: str, said: Mapping[str, object], group: str, label: str) -> 
     entry = data.tables().set_index("table").loc[name]
     gaps = table.isna().mean()
     counted = table.groupby(group)[label].agg(rows="size", share="mean")
-    return {"name": name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "rows": f"{len(table):,}",
-            "licence": entry["licence"], "source": entry["source"],
+    return {"name": name, "licence": entry["licence"], "source": entry["source"]} | _said(said) | {
+            "rows": f"{len(table):,}", "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
             "columns": {field.name: field.metadata[b"meaning"].decode() for field in pq.read_schema(file)},
             "missing": {column: f"{share:.1%}" for column, share in gaps[gaps > 0].items()},
-            f"{label} by {group}": counted.round(3)} | _said(said)
+            f"{label} by {group}": counted.round(3)}
 
 
 def by_group(label: pd.Series, chosen: np.ndarray, group: pd.Series) -> pd.DataFrame:
@@ -91,7 +92,7 @@ def _said(said: Mapping[str, object]) -> dict:
 
 
 def _span(rows: pd.DataFrame) -> str:
-    return f"{len(rows):,} flights, {rows['date'].min():%d %B %Y} to {rows['date'].max():%d %B %Y}"
+    return f"{len(rows):,} flights, {rows['date'].min():%Y-%m-%d} to {rows['date'].max():%Y-%m-%d}"
 
 
 def _table(frame: pd.DataFrame) -> str:

