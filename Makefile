@@ -2,8 +2,8 @@
 # also without make and on Windows: `py tools\course.py lab`.
 PYTHON ?= python3
 
-.PHONY: lab book test labs lock
-lab book test lock:
+.PHONY: lab book test colab labs lock
+lab book test colab lock:
 	@$(PYTHON) tools/course.py $@ $(ARGS)
 labs:
 	@$(PYTHON) tools/course.py labs $(if $(CHECK),--check) $(if $(LAB),--lab $(LAB))

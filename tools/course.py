@@ -3,6 +3,7 @@
   lab    make the environment in .venv if needed, and open JupyterLab on labs/
   book   the same, then build the book and serve it on this machine (--epub, --pdf: make a file to take along)
   test   the same, then run everything that CI runs, without network
+  colab  run each lab alone, as it arrives in Colab or with other versions (--help: which labs, which environments)
   airflow  make an environment for Airflow, and run the DAG of chapter 8 in it once
   labs   write solutions/*/lab.ipynb and labs/ from solutions/*/lab.py (--check: only say what is stale)
   lock   write requirements.txt anew from the ranges in pyproject.toml
@@ -187,6 +188,12 @@ def airflow(arguments):
     return subprocess.run(command, cwd=str(ROOT), env=environment()).returncode
 
 
+def colab(arguments):
+    need_environment()
+    command = [tool("python"), str(ROOT / "tools" / "run_elsewhere.py")]
+    return subprocess.run(command + arguments.rest, cwd=str(ROOT), env=environment()).returncode
+
+
 def labs(arguments):
     need_environment()
     extra = (["--check"] if arguments.check else []) + (["--lab", arguments.lab] if arguments.lab else [])
@@ -254,6 +261,7 @@ def main():
     book_parser.add_argument("--pdf", action="store_true", help="make a PDF in _build/, do not serve the book")
     book_parser.set_defaults(run=book)
     commands.add_parser("test").set_defaults(run=test)
+    commands.add_parser("colab", add_help=False).set_defaults(run=colab)  # the program it calls explains itself
     commands.add_parser("airflow").set_defaults(run=airflow)
     labs_parser = commands.add_parser("labs")
     labs_parser.add_argument("--check", action="store_true", help="change nothing, name stale files")
@@ -261,7 +269,7 @@ def main():
     labs_parser.set_defaults(run=labs)
     commands.add_parser("lock").set_defaults(run=lock)
     arguments, arguments_rest = parser.parse_known_args()
-    if arguments_rest and arguments.command != "lab":
+    if arguments_rest and arguments.command not in ("lab", "colab"):
         parser.error("unknown: " + " ".join(arguments_rest))
     arguments.rest = arguments_rest
     try:

@@ -7,7 +7,7 @@ math as MathML, and the stock theme made light, quiet and accessible.
   {chapters}            the map of the chapters, from book/chapters.yml
   {take-along}          the book as one file, where tools/take_along.py has made it before this build
   {misconception}`M01`  the code and the name of a misconception, with a link;  course_index.py has the lists of
-                        {misconceptions}, {exercises} and {figures}
+                        {misconceptions}, {exercises}, {figures} and {status}
   {gcp-names}           the product names of book/reference/gcp-names.yml;  {gcp}`vertex-ai` writes both names
   {rows}`flights`       the number of rows of a dataset
   {syllabus}, {lab-notes}  what instructors read (course_teaching.py)

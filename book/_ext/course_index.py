@@ -3,8 +3,11 @@
   {exercises}        every exercise: what it asks, its points, where to read first, its lab
   {misconceptions}   every code of mlelab.check.misconceptions, and where each one bites
   {figures}          every figure of the pages, in their order
+  {status}           when each lab was last green elsewhere, from the records of tools/run_elsewhere.py
 """
 
+import hashlib
+import json
 import re
 from html import unescape
 
@@ -126,8 +129,32 @@ def list_figures(app, doctree, docname) -> None:
         place.replace_self(items)
 
 
+class StatusDirective(CourseDirective):
+    """A table of labs and environments: green and when, or what happened. Another state of the lab is not the same."""
+
+    def run(self) -> list[nodes.Node]:
+        records = {path.stem: json.loads(self.file("book", "status", path.name).read_text(encoding="utf-8"))
+                   for path in sorted(self.root.glob("book/status/*.json"))}
+        rows = []
+        for source in sorted(self.root.glob("solutions/*/lab.py")):
+            area = source.parent.name
+            digest = hashlib.sha256(self.file("solutions", area, "lab.py").read_bytes()).hexdigest()[:12]
+            rows.append((to_label(f"lab-{int(area[:2])}"),
+                         *(self.cell(record.get(area), digest) for record in records.values())))
+        return [table(("Lab", *records), rows, ["status"])]
+
+    @staticmethod
+    def cell(entry: dict | None, digest: str) -> str:
+        if not entry:
+            return "not run"
+        if entry["says"]:
+            return f"failed on {entry['ran']}: {entry['says']}"
+        return f"green on {entry['green']}" if entry["source"] == digest else f"changed since {entry['green']}"
+
+
 def setup(app):
     app.add_node(figures)
+    app.add_directive("status", StatusDirective)
     app.add_directive("exercises", ExercisesDirective)
     app.add_directive("misconceptions", MisconceptionsDirective)
     app.add_directive("figures", FiguresDirective)
