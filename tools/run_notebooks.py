@@ -83,6 +83,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=("solutions", "labs", "book"), help="only these kinds")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="notebooks at a time")
     parser.add_argument("--cell-timeout", type=int, default=300, help="seconds; a dead kernel is noticed after these")
+    parser.add_argument("--table", type=Path, metavar="CSV", help="also write what each one took to a file")
     arguments = parser.parse_args()
     with ThreadPoolExecutor(arguments.jobs) as pool:
         paths = [path.resolve() for path in arguments.paths] or notebooks(
@@ -96,6 +97,9 @@ def main() -> int:
     for result in results:
         print(f"{result['name']:{width}}  {result['cells']:5}  {result['seconds']:7.1f}  {result['memory']:8.0f}"
               + ("" if result["ok"] else "  FAILED"))
+    if arguments.table:
+        lines = [f"{result['name']},{result['seconds']:.0f},{result['memory']:.0f}" for result in results]
+        arguments.table.write_text("\n".join(["notebook,seconds,peak_mib", *lines]) + "\n", encoding="utf-8")
     return 0 if all(result["ok"] for result in results) else 1
 
 

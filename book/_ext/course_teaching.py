@@ -1,9 +1,11 @@
 """What instructors read, made from what is there: minutes of book/chapters.yml, points and wrong answers of the labs.
 
   {syllabus}    a plan of the term: `:slots: 14`, `:unit: Week`, `:chapters: all` or `core`
+  {capacity}    what the labs take of a hub, and how many students fit on a machine, from tools/hub/memory.csv
   {lab-notes}   for each lab its points, its typical errors, the rubric and the questions of its page
 """
 
+import importlib.util
 import re
 from itertools import accumulate
 
@@ -92,6 +94,26 @@ def spread(chapters: list[dict], slots: int) -> list[list[tuple[dict, int, int]]
     return [pieces[start:end] for start, end in zip(ends, ends[1:])]
 
 
+class CapacityDirective(TeachingDirective):
+    """Two tables: what each lab takes, and what a machine holds, as tools/hub/capacity.py computes it."""
+
+    def run(self) -> list[nodes.Node]:
+        self.file("tools", "hub", "memory.csv")
+        spec = importlib.util.spec_from_file_location("capacity", self.file("tools", "hub", "capacity.py"))
+        capacity = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(capacity)
+        labs = [(to_label(f"lab-{int(area[:2])}"), f"{seconds:.0f}", f"{memory:,.0f}")
+                for area, (seconds, memory) in capacity.labs().items()]
+        machines = []
+        for cpus, memory in capacity.NODES:
+            fit = capacity.students(cpus, memory)
+            machines.append((f"{cpus} vCPU, {memory} GiB", str(fit["usual"]), str(fit["all at once"]),
+                             str(fit["minutes"])))
+        return [table(("Lab, solved", "Seconds", "Peak, MiB"), labs, ["capacity"]),
+                table(("Machine", "Students", "All in the largest lab at once", "Minutes if all run the longest lab"),
+                      machines, ["capacity"])]
+
+
 class LabNotesDirective(TeachingDirective):
     """A section for each lab."""
 
@@ -126,5 +148,6 @@ class LabNotesDirective(TeachingDirective):
 
 def setup(app):
     app.add_directive("syllabus", SyllabusDirective)
+    app.add_directive("capacity", CapacityDirective)
     app.add_directive("lab-notes", LabNotesDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

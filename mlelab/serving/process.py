@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from mlelab.vertex.processes import GUARD, free_port
@@ -78,11 +79,15 @@ def serve(folder: Path | str, *, log: Path | None = None, deadline: float = 60) 
 
 
 def serve_mlserver(folder: Path | str, deadline: float = 90) -> Server:
-    """The same bundle in MLServer: `POST /v2/models/alert/infer`, the Open Inference Protocol."""
+    """The same bundle in MLServer: `POST /v2/models/alert/infer`, the Open Inference Protocol.
+
+    Where there is no MLServer, as under Python 3.13, a small server of ours speaks the protocol.
+    """
+    module = "runtime" if find_spec("mlserver") else "inference"
     ports = {f"MLSERVER_{name}_PORT": str(free_port()) for name in ("HTTP", "GRPC", "METRICS")}
     settings = {"MLSERVER_HOST": "127.0.0.1", "MLSERVER_PARALLEL_WORKERS": "0", "MLSERVER_DEBUG": "false",
                 "MLSERVER_METRICS_ENDPOINT": "", "MLSERVER_MODEL_NAME": "alert", "MLSERVER_MODEL_URI": str(folder),
                 "MLSERVER_MODEL_IMPLEMENTATION": "mlelab.serving.runtime.BundleRuntime"}
-    command = [sys.executable, "-m", "mlelab.serving.runtime"]
+    command = [sys.executable, "-m", f"mlelab.serving.{module}"]
     return Server(command, f"http://127.0.0.1:{ports['MLSERVER_HTTP_PORT']}", "/v2/models/alert/ready", deadline,
                   **ports, **settings)

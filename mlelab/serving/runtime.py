@@ -5,7 +5,6 @@ Started as a module, it is `mlserver start` for one model that environment varia
 
 import asyncio
 
-import pandas as pd
 from mlserver import MLModel, MLServer, ModelSettings, Settings
 from mlserver.codecs import NumpyCodec, PandasCodec
 from mlserver.errors import InferenceError
@@ -30,15 +29,6 @@ class BundleRuntime(MLModel):
         chances = self._bundle.score(instances)
         return InferenceResponse(model_name=self.name, model_version=self._bundle.version,
                                  outputs=[NumpyCodec.encode_output("p", chances.reshape(-1, 1), use_bytes=False)])
-
-
-def request(rows: pd.DataFrame, columns: dict[str, dict]) -> dict:
-    """Rows as the body of an Open Inference Protocol request."""
-    return {"inputs": [{"name": name, "shape": [len(rows), 1],
-                        "datatype": "FP64" if column["kind"] == "number" else "BYTES",
-                        "parameters": {"content_type": "np" if column["kind"] == "number" else "str"},
-                        "data": [None if pd.isna(value) else value for value in rows[name].tolist()]}
-                       for name, column in columns.items()]}
 
 
 async def main() -> None:

@@ -200,10 +200,10 @@ pd.DataFrame(rows, columns=["request", "status", "predictions", "error"]).set_in
 # %% [markdown]
 # TensorFlow Serving's path works too, with the same body: the service offers `/v1/models/alert:predict`. The third form
 # that clients speak is the **Open Inference Protocol**: named tensors instead of rows. MLServer speaks it, with a
-# runtime of ours that loads the same bundle.
+# runtime of ours that loads the same bundle. (It has no release for Python 3.13; there a small server of ours does.)
 
 # %%
-from mlelab.serving.runtime import request as tensors
+from mlelab.serving.inference import request as tensors
 
 mlserver = process.serve_mlserver(folder / "v1")
 some = validation[:5]

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from mlelab.serving import bundle, process, runtime
+from mlelab.serving import bundle, inference, process
 
 
 def post(url, body):
@@ -46,10 +46,13 @@ def test_the_service_answers_and_is_gone_afterwards(folder, rows, tmp_path):
     assert port_is_free(server.url)
 
 
-def test_mlserver_gives_the_same_scores(folder, flights):
+@pytest.mark.parametrize("there", [True, False], ids=["MLServer", "ours"])
+def test_the_open_inference_protocol_gives_the_same_scores(folder, flights, there, monkeypatch):
     loaded, some = bundle.load(folder), flights.head(5)
+    if not there:
+        monkeypatch.setattr(process, "find_spec", lambda name: None)
     with process.serve_mlserver(folder) as server:
-        answer = post(f"{server.url}/v2/models/alert/infer", runtime.request(some, loaded.columns))
+        answer = post(f"{server.url}/v2/models/alert/infer", inference.request(some, loaded.columns))
     assert answer["outputs"][0]["data"] == pytest.approx(loaded.score(some).tolist(), abs=1e-6)
 
 
