@@ -16,7 +16,7 @@ import pooch
 import pyarrow.parquet as pq
 import requests
 
-__all__ = ["DataError", "describe", "load", "path", "tables", "where"]
+__all__ = ["DataError", "cache", "describe", "load", "path", "tables", "where"]
 
 _CLONE = Path(__file__).resolve().parents[2] / "datasets"
 _PACKAGED = Path(__file__).resolve().parent / "MANIFEST.json"  # in an installed package
@@ -85,6 +85,11 @@ def where() -> str:
     return "from the clone" if _in_clone() else "downloaded on first use"
 
 
+def cache() -> Path:
+    """The folder for downloaded tables: MLELAB_DATA_DIR, or the system's place for caches."""
+    return Path(os.environ.get("MLELAB_DATA_DIR") or pooch.os_cache("mlelab")).expanduser()
+
+
 def _in_clone() -> bool:
     return (_CLONE / "MANIFEST.json").is_file()
 
@@ -108,7 +113,7 @@ def _sha256(file: Path, modified_ns: int) -> str:
 
 def _download(entry: dict) -> Path:
     """A table's file in the cache folder: pooch writes beside it, verifies, and only then moves it there."""
-    folder = Path(os.environ.get("MLELAB_DATA_DIR") or pooch.os_cache("mlelab")).expanduser()
+    folder = cache()
     url = f"{_base_url()}/{entry['file']}"
     kept = folder / entry["file"]
     http = pooch.HTTPDownloader(timeout=_TIMEOUT)

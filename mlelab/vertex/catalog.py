@@ -21,6 +21,7 @@ from google.cloud import aiplatform_v1, aiplatform_v1beta1, resourcemanager_v3
 from google.cloud.location import locations_pb2
 from google.longrunning import operations_pb2
 from google.protobuf import descriptor_pool, empty_pb2, message_factory
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 PACKAGES = {"v1": aiplatform_v1, "v1beta1": aiplatform_v1beta1}
@@ -34,6 +35,11 @@ def message_class(full_name: str) -> type[Message] | None:
     except KeyError:
         return None
     return message_factory.GetMessageClass(descriptor)
+
+
+def repeated(field: FieldDescriptor) -> bool:
+    """Whether a field holds a list or a map. protobuf before 6.31 has only its label, which later ones warn of."""
+    return field.is_repeated if hasattr(field, "is_repeated") else field.label == field.LABEL_REPEATED
 
 
 def inner_class(cls: type[Message]) -> type[Message]:

@@ -29,7 +29,7 @@ from google.protobuf import empty_pb2, field_mask_pb2, json_format, struct_pb2, 
 from google.protobuf.message import DecodeError, Message
 from google.rpc import status_pb2
 
-from .catalog import INNER, Method, catalogue, inner_class, message_class, type_name, types
+from .catalog import INNER, Method, catalogue, inner_class, message_class, repeated, type_name, types
 from .errors import CloudError, invalid, not_found, precondition
 from .query import Functions, order, parse_filter
 from .store import Store, new_id
@@ -171,7 +171,7 @@ def check_required(message: Message, path: str = "", depth: int = 0, deep: bool 
     if depth:
         required -= {"parent"}  # the requests inside a batch may leave it to the batch
     for field in message.DESCRIPTOR.fields if required else ():
-        if field.name not in required or field.is_repeated or field.type not in (field.TYPE_STRING, field.TYPE_MESSAGE):
+        if field.name not in required or repeated(field) or field.type not in (field.TYPE_STRING, field.TYPE_MESSAGE):
             continue
         if not (message.HasField(field.name) if field.has_presence else getattr(message, field.name)):
             raise invalid(f"{path}{field.name} is required.")
@@ -179,8 +179,8 @@ def check_required(message: Message, path: str = "", depth: int = 0, deep: bool 
         if field.message_type is None or field.message_type.GetOptions().map_entry:
             continue
         if field.message_type.file.package.startswith("google.cloud.aiplatform"):
-            for index, item in enumerate(value if field.is_repeated else [value]):
-                place = f"{path}{field.name}[{index}]." if field.is_repeated else f"{path}{field.name}."
+            for index, item in enumerate(value if repeated(field) else [value]):
+                place = f"{path}{field.name}[{index}]." if repeated(field) else f"{path}{field.name}."
                 check_required(item, place, depth + 1)
 
 
@@ -199,7 +199,7 @@ def resource_class(method: Method) -> type[Message]:
     twin = catalogue().get(f"{service}/Get{name}")
     if twin:
         return inner_class(twin.response)
-    fields = [f for f in inner_class(method.response).DESCRIPTOR.fields if f.is_repeated and f.message_type]
+    fields = [f for f in inner_class(method.response).DESCRIPTOR.fields if repeated(f) and f.message_type]
     return message_class(fields[0].message_type.full_name)
 
 
@@ -278,7 +278,7 @@ def get(call: Call, request: Any) -> Message:
 def list_(call: Call, request: Any, functions: Functions | None = None, items: list[Message] | None = None) -> Message:
     """Read a page of a collection: filter, order_by, read_mask, page_size, page_token."""
     response = inner_class(call.method.response)()
-    field = next(f for f in response.DESCRIPTOR.fields if f.is_repeated and f.message_type)
+    field = next(f for f in response.DESCRIPTOR.fields if repeated(f) and f.message_type)
     if items is None:
         check_parent(call, request.parent)
         items = call.store.list(
@@ -348,7 +348,7 @@ def check_mask(mask: field_mask_pb2.FieldMask, message: Message) -> None:
             field = descriptor.fields_by_name.get(part) if descriptor else None
             if field is None:
                 raise invalid(f"{path!r} in the field mask is not a field of {message.DESCRIPTOR.name}.")
-            if field.is_repeated and path.split(".")[-1] != part:
+            if repeated(field) and path.split(".")[-1] != part:
                 raise invalid(f"{path!r} in the field mask reaches into a repeated field.")
             descriptor = field.message_type
 
@@ -444,11 +444,11 @@ def pack(any_: Any, message: Message, version: str) -> None:
 def location_of(request: Any) -> str:
     """`projects/p/locations/l` of a request's parent, name or first resource name."""
     for field, value in request.ListFields():
-        text = value if field.type == field.TYPE_STRING and not field.is_repeated else ""
+        text = value if field.type == field.TYPE_STRING and not repeated(field) else ""
         if match := re.match(r"projects/[^/]+/locations/[^/]+", text):
             return match.group()
     for field, value in request.ListFields():
-        if field.message_type is not None and not field.is_repeated and (place := location_of(value)):
+        if field.message_type is not None and not repeated(field) and (place := location_of(value)):
             return place
     return ""
 

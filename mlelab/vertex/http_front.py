@@ -17,7 +17,7 @@ from google.api import httpbody_pb2
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from .catalog import HttpRule, Method, catalogue
+from .catalog import HttpRule, Method, catalogue, repeated
 from .core import dispatch
 from .errors import CloudError, invalid
 
@@ -96,7 +96,7 @@ def _message(
         if name.startswith("$") or name in ("alt", "key", "prettyPrint"):
             continue
         field = descriptor.fields_by_name.get(name) or descriptor.fields_by_camelcase_name.get(name)
-        if field is not None and field.is_repeated:
+        if field is not None and repeated(field):
             fields.setdefault(name, []).append(value)
         elif field is not None and field.type == field.TYPE_BOOL:
             fields[name] = value.lower() == "true"

@@ -17,7 +17,7 @@ MEMORY = 8 * 2**30
 # All that a child inherits. Secrets in the server's environment stay there.
 INHERITED = (
     "PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES",
-    "TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS", "PYTHONWARNINGS", "XLA_FLAGS", "LD_LIBRARY_PATH"
+    "TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS", "PYTHONWARNINGS", "XLA_FLAGS", "LD_LIBRARY_PATH", "MLELAB_DATA_URL"
 )  # fmt: skip
 
 
@@ -118,9 +118,12 @@ class Processes:
 
         seconds, memory (bytes): limits; 0 is none. Output goes to `folder`/`name`.txt.
         """
+        from mlelab import data
+
         env = {key: os.environ[key] for key in INHERITED if key in os.environ}
         env |= {
             "HOME": str(folder),
+            "MLELAB_DATA_DIR": str(data.cache()),  # which is below the other HOME, or was set
             "PYTHONUNBUFFERED": "1",
             "PATH": os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]),
             **environment,

@@ -12,6 +12,7 @@ from google.protobuf import struct_pb2, timestamp_pb2
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from .catalog import repeated
 from .errors import invalid
 
 Predicate = Callable[[Message], bool]
@@ -72,7 +73,7 @@ def lookup(message: Any, path: str) -> Any:
         if not key:
             return value
         return _value(value[key]) if key in value else MISSING
-    if descriptor.type == FieldDescriptor.TYPE_ENUM and not descriptor.is_repeated:
+    if descriptor.type == FieldDescriptor.TYPE_ENUM and not repeated(descriptor):
         number = descriptor.enum_type.values_by_number.get(value)
         return number.name if number else value
     if rest:
