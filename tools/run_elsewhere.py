@@ -109,6 +109,8 @@ def alone(notebook: nbformat.NotebookNode, area: str, python: Path, address: str
         raise Failed(f"{error.ename}: {error.evalue.splitlines()[0] if error.evalue else 'no message'}") from None
     except Exception as error:  # a dead kernel, a timeout
         raise Failed(f"{type(error).__name__}: {str(error).splitlines()[0]}") from None
+    finally:
+        manager.shutdown_kernel(now=True)  # nbclient leaves a kernel that it was given
 
 
 def verdict(notebook: nbformat.NotebookNode) -> tuple[int, int]:
