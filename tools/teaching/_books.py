@@ -45,8 +45,8 @@ class Books:
     def place(self, student: str) -> Path:
         return self.course / "autograded" / student / self.area
 
-    def job(self, student: str, folder: Path, settings: dict, trust: bool) -> tuple[dict | None, list[str]]:
-        """What `_grade.grade` needs, and what was repaired. Without a job the file cannot be read."""
+    def job(self, student: str, folder: Path, settings: dict, trust: bool) -> dict | None:
+        """What `_grade.grade` needs, or None for a file that cannot be read; that is entered at once."""
         from teaching.repair import one
 
         said, failed = one(folder, self.area, self.course)
@@ -56,7 +56,7 @@ class Books:
             self.enter({"student": student, "area": self.area, "digest": None, "problem": said[-1], "checks": checks,
                         "says": f"0 of {sum(check['points'] for check in checks):g} points; it cannot be graded: "
                                 f"{said[-1]}", "held": False, "remarks": [], "notebook": None})
-            return None, said
+            return None
         text = (folder / "lab.ipynb").read_text(encoding="utf-8")
         looked_at, mark = self.place(student) / "trusted", hashlib.sha256(text.encode()).hexdigest()
         if trust:
@@ -64,7 +64,7 @@ class Books:
         trusted = looked_at.exists() and looked_at.read_text().strip() == mark
         job = settings | {"student": student, "area": self.area, "notebook": text, "graded": self.graded,
                           "released": self.released, "functions": self.functions, "trusted": trusted}
-        return job | {"digest": _grade.digest(job)}, said
+        return job | {"digest": _grade.digest(job), "repairs": said}
 
     def is_graded(self, job: dict) -> bool:
         """Whether this very submission was graded and entered; then its result is taken as it is."""

@@ -23,7 +23,7 @@ def grade(job: dict) -> dict:
     """The result of one submission; it never raises for anything that a submission holds.
 
     job: student, area, notebook (text, repaired), graded (by name: source, points), released (code of the lab),
-    functions (by exercise), limits, unsafe, trusted. The result has checks, says, held, remarks and the notebook.
+    functions (by exercise), repairs, limits, unsafe, trusted. The result has checks, says, held, remarks, notebook.
     """
     import nbformat
 
@@ -49,7 +49,8 @@ def grade(job: dict) -> dict:
     for check in checks:
         check.pop("tampered", None), check.pop("title", None)
     score, points = sum(check["score"] for check in checks), sum(check["points"] for check in checks)
-    says = f"{score:g} of {points:g} points" + "".join(f"; {what}" for what in [*tampered, *happened])
+    repaired = [f"repaired: {_few([repair.rstrip('.') for repair in job['repairs']])}"] if job["repairs"] else []
+    says = f"{score:g} of {points:g} points" + "".join(f"; {what}" for what in [*tampered, *happened, *repaired])
     return {"student": job["student"], "area": job["area"], "problem": None, "says": says + ".", "held": would,
             "remarks": suspect, "checks": checks, "seconds": round(time.monotonic() - begun, 1),
             "notebook": nbformat.writes(notebook)}
@@ -121,7 +122,8 @@ def _put_outputs(notebook, said: list[dict], limits) -> list[str]:
         error = next((output for output in cell.outputs if output.output_type == "error"), None)
         graded = cell.metadata.get("nbgrader", {}).get("grade")
         if error and not graded and error.ename not in ("NotImplementedError", "NotRight", "KeyboardInterrupt"):
-            errors.append(f"cell {number + 1} ended with " + f"{_plain(error.ename)}: {_plain(error.evalue)}".strip(": "))
+            named = f"{_plain(error.ename)}: {_plain(error.evalue)}".strip(": ")
+            errors.append(f"cell {number + 1} ended with {named}")
     if cut:
         happened.append(f"more than {limits.output:g} MB of output was cut off")
     last = said[-1]

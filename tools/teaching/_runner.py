@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from queue import Empty
 
-GRACE = 5  # seconds to heed an interrupt
+GRACE = 15  # seconds to heed an interrupt
 LOUD = 5  # times the output that is kept: what puts out more is interrupted
 STARTING = 120  # seconds for the kernel and the packages of the checks
 
@@ -112,7 +112,7 @@ class Notebook:
             if (now >= deadline or loud) and not interrupted:
                 self.found["loud" if loud else "late"] = interrupted = True
                 self.manager.interrupt_kernel()
-                deadline = now + GRACE
+                deadline = now + min(GRACE, self.job["cell"])
             elif now >= deadline:
                 self.manager.shutdown_kernel(now=True)
                 return "late"

@@ -20,8 +20,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-# What the system needs of /etc: no names of users, no keys.
-ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime", "ssl/certs", "mime.types")
+# What programs need of /etc: no names of users, no keys.
+ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime", "ssl/certs", "mime.types",
+       "hosts", "nsswitch.conf")
 HOME = "/home/student"
 NOBODY = 61_000  # as root, each sandbox gets a user of its own from here on; they exist nowhere
 WORKSPACE = "/tmp/grader"
@@ -167,7 +168,7 @@ def _root() -> bool:
 def _walls(user: int) -> list[str]:
     """bwrap with what the notebook may see: the system, this Python and the course's package and data, read-only."""
     bwrap = ["bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-net", "--unshare-ipc",
-             "--unshare-uts", "--unshare-cgroup-try", "--clearenv"]
+             "--unshare-uts", "--hostname", f"grading-{os.getpid()}", "--unshare-cgroup-try", "--clearenv"]
     if _root():  # of another user, so that the limit on processes holds; that user is taken on inside
         bwrap += ["--cap-drop", "ALL", *(word for right in ("SETUID", "SETGID", "SETPCAP")
                                          for word in ("--cap-add", f"CAP_{right}"))]

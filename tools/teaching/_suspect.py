@@ -9,7 +9,8 @@ import re
 
 MODULES = {"gc", "ctypes", "cffi", "dis", "inspect", "marshal", "builtins", "importlib", "imp", "runpy", "code",
            "codeop", "mmap", "faulthandler", "tracemalloc", "pdb", "bdb", "sqlite3", "ptrace", "nbgrader", "ipykernel",
-           "jupyter_client", "unittest", "mock", "forbiddenfruit", "cloudpickle", "dill", "pickle"}
+           "jupyter_client", "unittest", "mock", "subprocess", "multiprocessing",
+           "forbiddenfruit", "cloudpickle", "dill", "pickle"}
 CALLS = {"exec", "eval", "compile", "__import__", "vars", "globals", "locals", "setattr", "delattr", "get_ipython",
          "breakpoint"}
 # Attributes, and pieces of text, that lead to what a function is made of, to other frames, and to the shell.
@@ -18,10 +19,13 @@ ROADS = ("__closure__", "__globals__", "__code__", "__dict__", "__subclasses__",
          "__bases__", "__base__", "cell_contents", "gi_frame", "cr_frame", "ag_frame", "tb_frame", "f_back", "f_locals",
          "f_globals", "f_builtins", "_getframe", "_current_frames", "settrace", "setprofile", "attrgetter",
          "methodcaller", "sys.modules", "showtraceback", "ast_transformers", "input_transformers", "run_cell",
-         "set_custom_exc", "InteractiveShell", "display_pub", "ptrace", "/proc/", "gradebook.db")
+         "set_custom_exc", "InteractiveShell", "display_pub", "ptrace", "/proc/")
+# The same as attributes only: in a text these words are ordinary.
+PROGRAMS = {"system", "popen", "execv", "execve", "execvp", "posix_spawn", "memfd_create"}
 # A class that defines one of these decides itself what it is equal to.
 EQUAL = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__array__", "__array_ufunc__", "__bool__",
          "__contains__", "__instancecheck__", "__subclasscheck__", "__float__", "__getattr__", "__getattribute__"}
+LONGEST = 200_000  # characters of a cell that is looked at
 SHELL = re.compile(r"^\s*(?:!|%%?(?:bash|sh|system|sx|script|perl|ruby|cython|run|load|writefile)\b)"
                    r"(?!\s*(?:pip|uv|ls|pwd|cat [\w.]+$))", re.M)
 
@@ -40,6 +44,8 @@ def suspects(cells: list[tuple[int, str]], allowed: str = "") -> list[str]:
 
 
 def _found(source: str, imported: set[str]) -> list[str]:
+    if len(source) > LONGEST:
+        return [f"more than {LONGEST:,} characters"]
     shell = ["a shell command"] if SHELL.search(source) else []
     plain = re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.M)
     try:
@@ -56,7 +62,10 @@ def _in_node(node: ast.AST, imported: set[str]) -> list[str]:
         dynamic = node.func.id == "getattr" and len(node.args) > 1 and not isinstance(node.args[1], ast.Constant)
         return ["getattr of a computed name"] if dynamic else [node.func.id] if node.func.id in CALLS else []
     if isinstance(node, ast.Attribute):
-        return [road for road in ROADS if road in (node.attr, f"sys.{node.attr}")] + _changes(node, imported)
+        roads = [road for road in (*ROADS, *PROGRAMS) if road == node.attr]
+        if node.attr == "modules" and isinstance(node.value, ast.Name) and node.value.id == "sys":
+            roads.append("sys.modules")
+        return roads + _changes(node, imported)
     if isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)):
         text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
         return [road for road in ROADS if road in text]

@@ -45,16 +45,16 @@ def run(arguments) -> int:
     waiting, done, unreadable = [], 0, 0
     for number, (student, folder) in enumerate(folders, start=1):
         _class.progress(number, len(folders), f"repairing {student}")
-        job, said = books.job(student, folder, settings, trust=student in arguments.trust)
-        for sentence in said:
-            print(f"{student}: {sentence}")
-        unreadable += job is None
-        if job is None or not arguments.again and books.is_graded(job):
+        job = books.job(student, folder, settings, trust=student in arguments.trust)
+        if job is None:
+            unreadable += 1
+            print(f"{student}: {books.results[student]['says']}")
+        elif not arguments.again and books.is_graded(job):
             done += 1
         else:
             waiting.append(job)
     if done:
-        print(f"{done} of {len(folders)} need no grading now: graded before, or not readable.", flush=True)
+        print(f"{done} submissions are graded already; --again grades them anew.", flush=True)
     if waiting:
         print(f"Grading {len(waiting)} submissions of {area}, a few seconds to a minute each …", flush=True)
     held = failed = 0
