@@ -133,6 +133,7 @@ def _put_outputs(notebook, said: list[dict], limits) -> list[str]:
         "died": f"the kernel died{where}; what stands below was not run",
         "wall": f"the notebook was ended after {limits.wall:g} s",
         "memory": f"it was ended for using more than {limits.memory:g} GiB of memory",
+        "processes": f"it was ended for starting more than {limits.processes} processes",
         "said too much": "it was ended for putting out too much",
         "start": f"the kernel did not start ({_plain(last.get('why', ''))})",
         "end": "",
