@@ -17,9 +17,9 @@ def named(where: str, jobs: int | None, course: Path, area: str):
     from teaching import _class
 
     kind, _, address = where.partition("=")
-    workers = jobs or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
-    if workers < 1:
+    if jobs is not None and jobs < 1:
         _class.refuse("--jobs is at least 1.")
+    workers = jobs or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
     if kind == "local":
         return functools.partial(local, workers=workers)
     if kind == "dask":
@@ -61,7 +61,7 @@ def dask(jobs: list[dict], workers: int, address: str | None):
     start = {"address": address} if address else {
         "n_workers": workers, "threads_per_worker": 1, "dashboard_address": None, "host": "127.0.0.1"}
     with Client(**start, set_as_default=False) as client:
-        for done in as_completed(client.map(_by_value(there), jobs, pure=False)):
+        for done in as_completed(client.map(_by_value(there), jobs, pure=False), loop=client.loop):
             yield done.result()
 
 

@@ -190,6 +190,8 @@ def _walls(user: int) -> list[str]:
             bwrap += ["--symlink", os.readlink(path), path]
         elif os.path.isdir(path):
             bwrap += ["--ro-bind", path, path]
+    for path in ("/etc", "/etc/ssl"):  # bwrap's own would be closed to others
+        bwrap += ["--perms", "0755", "--dir", path]
     for name in ETC:
         bwrap += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     bwrap += ["--proc", "/proc", "--dev", "/dev"]
@@ -200,7 +202,7 @@ def _walls(user: int) -> list[str]:
     made = set()
     for path in _readable():
         for parent in [up for up in reversed(Path(path).parents) if not _inside(up, made)]:
-            bwrap += ["--perms", "0755", "--dir", str(parent)]  # bwrap's own would be closed
+            bwrap += ["--perms", "0755", "--dir", str(parent)]
         bwrap += ["--ro-bind", path, path]
         made.add(Path(path))
     packaged = Path(sys.prefix).glob("lib/python*/site-packages/mlelab/solutions")
