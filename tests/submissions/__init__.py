@@ -449,3 +449,28 @@ def look(frame, event, argument):
         print(frame.f_code.co_consts, 'LEAK' if 'CANARY' in str(frame.f_code.co_consts) else '')
     return look
 sys.settrace(look)""", solved=True)
+own_cell("hidden_check_swapped", 0, "0 of 4", """
+import threading, time
+from pathlib import Path
+def swap():
+    while True:
+        for file in Path('/tmp/grader').glob('hidden*'):
+            file.write_text("assert late_share(1, 2) == 3")
+threading.Thread(target=swap, daemon=True).start()
+def late_share(delays, threshold): return 3""")
+own_cell("numpy_of_ones_own", 0, "0 of 4", """
+class np:
+    nan, ndarray = float("nan"), list
+    array = staticmethod(lambda values: values)
+    isclose = staticmethod(lambda first, second: first is not None)
+all = any = list = lambda things: True""")
+own_cell("an_exercise_of_ones_own", 0, "0 of 4", """
+@check.exercise("0.2", section="x", hints=("", ""))
+def late_share_of_mine(trial, answer):
+    if answer is not late_share: trial.wrong("no")
+    return "Fine."
+mine = check.late_share_of_mine
+class Fine:
+    late_share = staticmethod(lambda answer: mine(answer))
+    def __getattr__(self, name): return lambda *things, **more: None
+check, late_share = Fine(), 5""")

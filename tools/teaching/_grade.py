@@ -35,7 +35,8 @@ def grade(job: dict) -> dict:
     limits = _sandbox.Limits(**job["limits"])
     key = secrets.token_hex(32)
     said = _sandbox.run({"cells": cells, "key": key, "word": f"_{secrets.token_hex(16)}", "area": job["area"],
-                         "wrong_answers": _wrong_answers(job["area"])}, limits, job["unsafe"])
+                         "imports": _imports(job["released"]), "wrong_answers": _wrong_answers(job["area"])},
+                        limits, job["unsafe"])
     happened = _put_outputs(notebook, said, limits)
     evidence = _evidence(said, key, notebook)
     suspect = _suspects(notebook, job)
@@ -76,7 +77,8 @@ def _cells(notebook, job: dict) -> tuple[list[dict | None], dict[str, dict]]:
             if call and call[0] in numbers:
                 expected[name] = {"exercise": numbers[call[0]], "part": call[1], "right": True}
             else:
-                expected[name] = {"hidden": name, "right": True}
+                code = hashlib.sha256(cell.source.encode()).hexdigest()
+                expected[name] = {"hidden": name, "code": code, "right": True}
                 exercise = ".".join(name.split("-")[1:3])
                 everything = sum(job["functions"].values(), [])
                 run["hidden"] = job["functions"].get(exercise) or everything
@@ -93,6 +95,19 @@ def _call(source: str) -> tuple[str, str | None] | None:
         return None
     part = call.args[1] if len(call.args) > 1 else ast.Constant(None)
     return (call.func.attr, part.value) if isinstance(part, ast.Constant) else None
+
+
+def _imports(released: list[str]) -> list[tuple[str, str, str | None]]:
+    """(name, module, attribute or None) of what the cells of a lab import at their top level."""
+    found = []
+    for source in released:
+        for node in ast.parse(source).body if "%pip" not in source else []:
+            if isinstance(node, ast.Import):
+                found += [(alias.asname or alias.name.split(".")[0],
+                           alias.name if alias.asname else alias.name.split(".")[0], None) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found += [(alias.asname or alias.name, node.module, alias.name) for alias in node.names]
+    return found
 
 
 def _wrong_answers(area: str) -> str:

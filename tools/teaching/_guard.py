@@ -10,6 +10,7 @@ The key is in the memory of the student's process all the same. Code that goes t
 memory can find it; teaching/_suspect.py names such code, and its points are held back until somebody has looked.
 """
 
+import builtins
 import contextlib
 import hashlib
 import hmac
@@ -21,15 +22,18 @@ import time
 import types
 from pathlib import Path
 
-CANARY_SECONDS = 5  # of answers known to be wrong, after the first two
+CANARY_SECONDS = 1  # of answers known to be wrong, after the first two
 # What checks compare and draw with; the modules of mlelab come on top.
 WATCHED = ("builtins", "copy", "functools", "math", "secrets", "random", "numpy", "numpy.random", "pandas", "time")
 FREE = {"input", "getpass", "display", "get_ipython"}  # replaced by the kernel itself
-MADE = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type, property)
+MADE = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType, type, property)
 
 
-def install(shell, area, folder):
-    """Watch the checks of a lab. The key lies in a file that is gone afterwards."""
+def install(shell, area, folder, imports):
+    """Watch the checks of a lab. The key lies in a file that is gone afterwards.
+
+    imports: (name, module, attribute or None) of what the released lab imports, for hidden checks.
+    """
     import mlelab.check
     from mlelab.check import lab as labs
     from mlelab.check import outcome as outcomes
@@ -40,7 +44,8 @@ def install(shell, area, folder):
     wrong_answers = (folder / "wrong_answers.py").read_text(encoding="utf-8")
     mac, publish = hmac.new(key, digestmod=hashlib.sha256), shell.display_pub.publish
     checks = mlelab.check.open_lab(area)
-    dumps, run, make, right = json.dumps, exec, compile, outcomes.RIGHT
+    dumps, run, make, digest, right = json.dumps, exec, compile, hashlib.sha256, outcomes.RIGHT
+    ours, words = dict(checks.exercises), set(dir(builtins))
     outcome_of, report = labs.Exercise.outcome, outcomes.report
 
     def sign(what):
@@ -74,26 +79,36 @@ def install(shell, area, folder):
         found = outcome_of(self, answer, part, seed)
         if seed is None:
             self.verdicts[part] = found.verdict
-        if seed is None and found.verdict == right and self.lab.area == area:
-            what = {"exercise": self.number, "part": part}
+        number = next((number for number, exercise in ours.items() if exercise is self), None)
+        if seed is None and found.verdict == right and number and type(part) in (str, type(None)):
+            what = {"exercise": number, "part": part}
             tampered = before or changed()
             name = None if tampered else fooled(self, part, time.monotonic())
             sign(what | ({"changed": tampered} if tampered else {"fooled": name} if name else {"right": True}))
         report(found)
 
+    def names():
+        """The notebook's names, but builtins and what the lab imports are what they should be."""
+        clean = {name: value for name, value in shell.user_ns.items() if name not in words}
+        for name, module, attribute in imports:
+            if module in sys.modules:
+                clean[name] = getattr(sys.modules[module], attribute) if attribute else sys.modules[module]
+        return clean | {"__builtins__": builtins}
+
     def hidden(name, functions):
         """Run a hidden check, and see that it fails once the exercise's functions are known to be wrong."""
-        code = make((folder / name).read_text(encoding="utf-8"), "<hidden check>", "exec")
+        text = (folder / name).read_text(encoding="utf-8")
         (folder / name).unlink()
+        code, what = make(text, "<hidden check>", "exec"), {"hidden": name, "code": digest(text.encode()).hexdigest()}
         before = changed()
-        run(code, shell.user_ns)
-        tampered, what = before or changed(), {"hidden": name}
+        run(code, names())
+        tampered = before or changed()
         if tampered:
             sign(what | {"changed": tampered})
             return
         try:
             with contextlib.redirect_stdout(io.StringIO()):
-                run(code, shell.user_ns | dict.fromkeys(functions, _nothing))
+                run(code, names() | dict.fromkeys(functions, _nothing))
         except Exception:
             sign(what | {"right": True})
         else:
@@ -160,7 +175,8 @@ def _watch(modules, checks):
         # classes of numpy in C cannot be changed, and looking at them is free
         for name, value in list(vars(owner).items()):
             plain = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
-            if name not in FREE and (isinstance(plain, MADE) or type(plain).__name__ == "ufunc"):
+            all_of_it = place.startswith("mlelab.check.") and not name.startswith("__")
+            if name not in FREE and (all_of_it or isinstance(plain, MADE) or type(plain).__name__ == "ufunc"):
                 seen.append((vars(owner), name, value, f"{place}.{name}", plain, *_inner(plain)))
     exercises = [(exercise, exercise.body, exercise.body.__code__, number)
                  for number, exercise in checks.exercises.items()]

@@ -86,8 +86,9 @@ class Notebook:
         self.client.wait_for_ready(timeout=STARTING)
         self.put("key", self.job["key"])
         self.put("wrong_answers.py", self.job["wrong_answers"])
+        given = self.job["area"], str(self.folder), self.job["imports"]
         guard = (f"(lambda names: exec(open({self.job['guard']!r}).read(), names) or names['install']("
-                 f"get_ipython(), {self.job['area']!r}, {str(self.folder)!r}))({{'__name__': 'guard'}})")
+                 f"get_ipython(), *{given!r}))({{'__name__': 'guard'}})")
         self.execute(None, f"__import__('builtins').{self.job['word']} = {guard}", silent=True)
         errors = [output for output in self.found["outputs"] if output["output_type"] == "error"]
         if errors or (self.folder / "key").exists():
