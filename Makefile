@@ -1,9 +1,9 @@
-# `make lab` opens the labs, `make book` serves the book, `make test` runs what CI runs. tools/course.py does the work,
-# also without make and on Windows: `py tools\course.py lab`.
+# `make lab` opens the labs, `make book` serves the book, `make test` runs what CI runs, `make class` grades a
+# simulated class. tools/course.py does the work, also without make and on Windows: `py tools\course.py lab`.
 PYTHON ?= python3
 
-.PHONY: lab book test colab labs lock
-lab book test colab lock:
+.PHONY: lab book test class colab labs lock
+lab book test class colab lock:
 	@$(PYTHON) tools/course.py $@ $(ARGS)
 labs:
 	@$(PYTHON) tools/course.py labs $(if $(CHECK),--check) $(if $(LAB),--lab $(LAB))

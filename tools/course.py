@@ -4,6 +4,7 @@
   book   the same, then build the book and serve it on this machine (--epub, --pdf: make a file to take along)
   test   the same, then run everything that CI runs, without network
   colab  run each lab alone, as it arrives in Colab or with other versions (--help: which labs, which environments)
+  class  the same, then grade a simulated class of thirty and every hostile submission we know: about ten minutes
   airflow  make an environment for Airflow, and run the DAG of chapter 8 in it once
   labs   write solutions/*/lab.ipynb and labs/ from solutions/*/lab.py (--check: only say what is stale)
   lock   write requirements.txt anew from the ranges in pyproject.toml
@@ -176,6 +177,18 @@ def need_adult():
     run(tool("uv"), "pip", "install", "--quiet", "--no-deps", "--target", ROOT / "_build" / "adult", *extras()["adult"])
 
 
+def simulated_class(arguments):
+    need_environment()
+    say("A class of thirty, from release to exported grades, then plain nbgrader beside ours: a few minutes...")
+    grades = subprocess.run([tool("python"), "-m", "tests.submissions.simulated_class"], cwd=str(ROOT),
+                            env=environment())
+    say("Every hostile and broken submission of tests/submissions: some minutes more...")
+    corpus = subprocess.run([tool("python"), "-m", "pytest", "-q", "tests/teaching/test_autograde.py",
+                             "tests/teaching/test_sandbox.py"], cwd=str(ROOT),
+                            env=dict(environment(), MLELAB_WHOLE_CORPUS="1"))
+    return 1 if grades.returncode or corpus.returncode else 0
+
+
 def airflow(arguments):
     need_environment()
     uv, folder = tool("uv"), ROOT / "_build" / "airflow"
@@ -262,6 +275,7 @@ def main():
     book_parser.set_defaults(run=book)
     commands.add_parser("test").set_defaults(run=test)
     commands.add_parser("colab", add_help=False).set_defaults(run=colab)  # the program it calls explains itself
+    commands.add_parser("class").set_defaults(run=simulated_class)
     commands.add_parser("airflow").set_defaults(run=airflow)
     labs_parser = commands.add_parser("labs")
     labs_parser.add_argument("--check", action="store_true", help="change nothing, name stale files")

@@ -1,0 +1,159 @@
+"""The sandbox alone: it starts for root and for others, shows what it should, and says why where it cannot."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+from teaching import _executors, _kubernetes, _sandbox, _suspect
+
+from tests.submissions import AREA
+from tests.teaching.conftest import ROOT
+
+needs_sandbox = pytest.mark.skipif(_sandbox.available() is not None, reason=f"no sandbox here: {_sandbox.available()}")
+LOOK = """
+import os, sys, tempfile
+from pathlib import Path
+import mlelab
+seen = [str(path) for path in map(Path, sys.argv[1:]) if path.exists()]
+tops = "/usr", "/grader", str(Path(mlelab.__file__).parent), sys.prefix
+writable = [top for top in tops if os.access(top, os.W_OK)]
+print(seen, writable, sorted(os.listdir("/sys") if os.path.exists("/sys") else []), os.environ.get("SECRET"))
+"""
+
+
+def inside(*command: str, limits=None) -> subprocess.CompletedProcess:
+    walls = [*_sandbox._walls(_sandbox.NOBODY), *_sandbox._ceiling(limits or _sandbox.Limits())]
+    return subprocess.run([*walls, *command], capture_output=True, text=True, cwd="/",
+                          env=dict(os.environ, SECRET="LEAK"))
+
+
+@needs_sandbox
+def test_only_the_package_and_the_data_are_seen_and_nothing_can_be_written():
+    private = [ROOT / name for name in ("solutions", "tests", "tools", "labs", "book", ".git", "gradebook.db")]
+    found = inside(sys.executable, "-c", LOOK, *map(str, private), "/etc/passwd", "/etc/shadow", "/root/.ssh")
+    assert found.stdout == "[] [] [] None\n", found.stderr
+
+
+@needs_sandbox
+def test_limits_hold():
+    few = _sandbox.Limits(processes=40, memory=0.5, files=1)
+    fork = "import os\nn = 0\ntry:\n  while n < 200 and os.fork(): n += 1\nexcept OSError: print('few')"
+    much = "try:\n  b'x' * 2**30\nexcept MemoryError: print('few')"
+    long = "try:\n  open('/tmp/x', 'wb', 0).write(b'x' * 9**8)\n  open('/tmp/x', 'ab', 0).write(b'x')\n" \
+           "except OSError: print('few')"
+    for code in (much, long, *([fork] if _sandbox._root() else [])):
+        assert "few" in inside(sys.executable, "-I", "-c", code, limits=few).stdout
+
+
+@needs_sandbox
+@pytest.mark.skipif(not _sandbox._root(), reason="only root can be somebody else")
+def test_an_ordinary_user_has_a_sandbox_too(tmp_path):
+    code = "import sys; sys.path.insert(0, 'tools'); from teaching import _sandbox; import os; " \
+           "print(os.geteuid(), _sandbox.available())"
+    user = ["bwrap", "--unshare-user", "--uid", "60001", "--gid", "60001", "--dev-bind", "/", "/"]
+    found = subprocess.run([*user, sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert found.stdout == "60001 None\n", found.stderr
+
+
+def test_without_a_sandbox_it_says_what_to_do(course, run, monkeypatch, tmp_path, solved):
+    (course / "submitted" / "ada" / AREA).mkdir(parents=True)
+    (course / "submitted" / "ada" / AREA / "lab.ipynb").write_bytes(solved)
+    real = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "bwrap" else real(name))
+    status, said = run("autograde", AREA)
+    assert status == 1 and "there is no bwrap. On Linux, install bubblewrap; elsewhere" in said and "--unsafe" in said
+
+
+def test_unsafe_goes_on_without_it(run, tmp_path, solved):
+    """The evidence is the same; the walls are not there."""
+    course = tmp_path / "course"
+    run("release", AREA, "--course", course)
+    (course / "submitted" / "ada" / AREA).mkdir(parents=True)
+    (course / "submitted" / "ada" / AREA / "lab.ipynb").write_bytes(solved)
+    status, said = run("autograde", AREA, "--course", course, "--unsafe")
+    assert status == 0 and "1 of 1  ada: 2 of 2 points." in said
+
+
+@pytest.mark.parametrize(("words", "says"), [
+    (["--jobs", 0], "--jobs is at least 1."),
+    (["--executor", "cloud"], "There is no executor 'cloud'; there are local, dask"),
+    (["--trust", "nobody"], "There is no submission of 00_start by 'nobody'."),
+])
+def test_what_cannot_be_done_says_why(course, run, solved, words, says):
+    (course / "submitted" / "ada" / AREA).mkdir(parents=True)
+    (course / "submitted" / "ada" / AREA / "lab.ipynb").write_bytes(solved)
+    status, said = run("autograde", AREA, *words)
+    assert status == 1 and said.startswith(says)
+
+
+@pytest.fixture
+def job(course, solved):
+    import nbformat
+
+    cells = nbformat.reads(solved.decode(), as_version=4).cells
+    graded = {cell.id: {"source": cell.source, "points": 1} for cell in cells if cell.id.startswith("check-")}
+    return {"student": "ada", "area": AREA, "notebook": solved.decode(), "graded": graded, "released": [],
+            "functions": {}, "repairs": [], "limits": {"memory": 2}, "unsafe": False, "trusted": True, "digest": "d"}
+
+
+@needs_sandbox
+def test_a_cluster_of_dask_grades_the_same(job):
+    results = list(_executors.dask([job | {"student": name} for name in ("ada", "grace")], workers=2, address=None))
+    assert {result["student"]: result["says"] for result in results} == {
+        "ada": "2 of 2 points.", "grace": "2 of 2 points."}
+
+
+@needs_sandbox
+def test_a_job_of_kubernetes_is_valid_and_its_pods_share_out_the_work(job, course, capsys):
+    jobs = [job, job | {"student": "grace"}]
+    assert list(_kubernetes.execute(jobs, 10, course, AREA)) == []
+    folder = course / "grading" / AREA
+    manifest = yaml.safe_load((folder / "job.yaml").read_text())
+    kubernetes_validate.validate(manifest, "1.31", strict=True)
+    assert manifest["spec"]["completions"] == 2
+    for index in range(2):
+        _executors.main(str(folder), index, 2)
+    assert {result["student"] for result in _kubernetes.execute(jobs, 10, course, AREA)} == {"ada", "grace"}
+    assert not list(folder.glob("jobs/*.json"))
+
+
+def test_a_grader_that_fails_does_not_stop_the_batch(job):
+    result = _executors.safely(job | {"notebook": "not json"})
+    assert "The grader itself failed on it" in result["says"] and [check["score"] for check in result["checks"]] == [
+        0, 0]
+
+
+@pytest.mark.parametrize(("code", "what"), [
+    ("import gc", "gc in cell 2"), ("from mlelab.check import lab", "mlelab.check in cell 2"),
+    ("import numpy as np\nnp.isclose = print", "np.isclose assigned to in cell 2"),
+    ("getattr(check, '__clo' + 'sure__')", "getattr of a computed name in cell 2"),
+    ("f.__closure__", "__closure__ in cell 2"), ("!cat /proc/self/maps", "a shell command in cell 2"),
+    ("class A(float):\n    def __eq__(self, other): return True", "a class with __eq__ in cell 2"),
+    ("x = eval('1')", "eval in cell 2"), ("x" * 300_000, "more than 200,000 characters in cell 2"),
+])
+def test_code_that_could_forge_is_named(code, what):
+    assert what in _suspect.suspects([(2, code)])
+
+
+@pytest.mark.parametrize("area", sorted(path.name for path in (ROOT / "labs").iterdir() if path.is_dir()))
+def test_our_own_solutions_are_not_suspect(area):
+    import nbformat
+
+    released = [cell.source for cell in nbformat.read(ROOT / "labs" / area / "lab.ipynb", as_version=4).cells
+                if cell.cell_type == "code" and "%pip" not in cell.source]
+    solved = [(number, cell.source) for number, cell in enumerate(nbformat.read(
+        ROOT / "solutions" / area / "lab.ipynb", as_version=4).cells) if cell.cell_type == "code"
+        and "%pip" not in cell.source]
+    assert _suspect.suspects(solved, "\n\n".join(released)) == []
+
+
+@pytest.mark.parametrize("area", ["00_start", "01_lifecycle", "02_data", "03_features", "04_evaluation"])
+def test_wrong_answers_are_not_suspect(area):
+    """What students write by mistake is not held back."""
+    source = Path(ROOT / "tests" / "wrong_answers" / f"{area}.py").read_text(encoding="utf-8")
+    assert _suspect.suspects([(1, source)]) == []

@@ -1,0 +1,284 @@
+"""Grade one submission: run it in the sandbox, believe signed evidence and nothing else, say what happened.
+
+    result = grade(job)     # both are plain data: it can be called in any process, on any machine with this clone
+
+Points need evidence that the student's kernel signed with this run's key: see teaching/_guard.py.
+"""
+
+import ast
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MIME = re.compile(r"[\w.+-]+/[\w.+-]+")
+
+
+def grade(job: dict) -> dict:
+    """The result of one submission; it never raises for anything that a submission holds.
+
+    job: student, area, notebook (text, repaired), graded (by name: source, points), released (code of the lab),
+    functions (by exercise), repairs, limits, unsafe, trusted. The result has checks, says, held, remarks, notebook.
+    """
+    import nbformat
+
+    from teaching import _sandbox
+
+    begun = time.monotonic()
+    notebook = nbformat.reads(job["notebook"], as_version=4)
+    cells, expected = _cells(notebook, job)
+    limits = _sandbox.Limits(**job["limits"])
+    key = secrets.token_hex(32)
+    said = _sandbox.run({"cells": cells, "key": key, "word": f"_{secrets.token_hex(16)}", "area": job["area"],
+                         "imports": _imports(job["released"]), "wrong_answers": _wrong_answers(job["area"])},
+                        limits, job["unsafe"])
+    happened = _put_outputs(notebook, said, limits)
+    evidence = _evidence(said, key, notebook)
+    suspect = _suspects(notebook, job)
+    held = bool(suspect) and not job["trusted"]
+    checks = [_check(cell, expected, evidence, held) for cell in _graded(notebook)]
+    tampered = [f"{check.pop('tampered')}, so {check['title']} earns nothing" for check in checks if check["tampered"]]
+    would = held and any(evidence.get(name, {}).get("right") for name in expected)
+    if would:
+        happened.append(f"points are held back until you have looked at it: {_few(suspect)}; if it is honest, run "
+                        f"`autograde {job['area']} --trust {job['student']}`")
+    for check in checks:
+        check.pop("tampered", None), check.pop("title", None)
+    score, points = sum(check["score"] for check in checks), sum(check["points"] for check in checks)
+    repaired = [f"repaired: {_few([repair.rstrip('.') for repair in job['repairs']])}"] if job["repairs"] else []
+    says = f"{score:g} of {points:g} points" + "".join(f"; {what}" for what in [*tampered, *happened, *repaired])
+    return {"student": job["student"], "area": job["area"], "problem": None, "says": says + ".", "held": would,
+            "remarks": suspect, "checks": checks, "seconds": round(time.monotonic() - begun, 1),
+            "notebook": nbformat.writes(notebook)}
+
+
+def _cells(notebook, job: dict) -> tuple[list[dict | None], dict[str, dict]]:
+    """What the runner gets for each cell, and by name of a graded cell what its evidence must say."""
+    from mlelab.check import open_lab
+
+    numbers = {exercise.name: number for number, exercise in open_lab(job["area"]).exercises.items()}
+    cells, expected = [], {}
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            cells.append(None)
+            continue
+        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        graded = job["graded"].get(name) if cell.metadata.get("nbgrader", {}).get("grade") else None
+        run = {"name": name, "source": cell.source, "hidden": None}
+        if graded:
+            cell.source = run["source"] = graded["source"]
+            cell.metadata.nbgrader["points"] = graded["points"]
+            call = _call(cell.source)
+            if call and call[0] in numbers:
+                expected[name] = {"exercise": numbers[call[0]], "part": call[1], "right": True}
+            else:
+                code = hashlib.sha256(cell.source.encode()).hexdigest()
+                expected[name] = {"hidden": name, "code": code, "right": True}
+                exercise = ".".join(name.split("-")[1:3])
+                everything = sum(job["functions"].values(), [])
+                run["hidden"] = job["functions"].get(exercise) or everything
+        cells.append(run)
+    return cells, expected
+
+
+def _call(source: str) -> tuple[str, str | None] | None:
+    """("late_share", None) of a cell that is nothing but `check.late_share(late_share)`."""
+    body = ast.parse(source).body
+    call = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and not call.keywords
+            and isinstance(call.func.value, ast.Name) and call.func.value.id == "check"):
+        return None
+    part = call.args[1] if len(call.args) > 1 else ast.Constant(None)
+    return (call.func.attr, part.value) if isinstance(part, ast.Constant) else None
+
+
+def _imports(released: list[str]) -> list[tuple[str, str, str | None]]:
+    """(name, module, attribute or None) of what the cells of a lab import at their top level."""
+    found = []
+    for source in released:
+        for node in ast.parse(source).body if "%pip" not in source else []:
+            if isinstance(node, ast.Import):
+                found += [(alias.asname or alias.name.split(".")[0],
+                           alias.name if alias.asname else alias.name.split(".")[0], None) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found += [(alias.asname or alias.name, node.module, alias.name) for alias in node.names]
+    return found
+
+
+def _wrong_answers(area: str) -> str:
+    path = ROOT / "tests" / "wrong_answers" / f"{area}.py"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _graded(notebook) -> list:
+    return [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+
+
+def _put_outputs(notebook, said: list[dict], limits) -> list[str]:
+    """Put what the runner said into the notebook, and say what went wrong."""
+    happened, errors, cut = [], [], False
+    for line in said:
+        number = line.get("cell")
+        if not isinstance(number, int) or not 0 <= number < len(notebook.cells) or "outputs" not in line:
+            continue
+        cell = notebook.cells[number]
+        cell.outputs = [output for output in map(_sound, line["outputs"]) if output]
+        cell.execution_count = line["count"] if isinstance(line["count"], int) else None
+        cut = cut or line["cut"]
+        if line["loud"]:
+            happened.append(f"cell {number + 1} was interrupted for putting out too much")
+        if line["late"]:
+            happened.append(f"cell {number + 1} did not end within {limits.cell:g} s")
+        error = next((output for output in cell.outputs if output.output_type == "error"), None)
+        graded = cell.metadata.get("nbgrader", {}).get("grade")
+        if error and not graded and error.ename not in ("NotImplementedError", "NotRight", "KeyboardInterrupt"):
+            named = f"{_plain(error.ename)}: {_plain(error.evalue)}".strip(": ")
+            errors.append(f"cell {number + 1} ended with {named}")
+    if cut:
+        happened.append(f"more than {limits.output:g} MB of output was cut off")
+    last = said[-1]
+    where = f" in cell {last['cell'] + 1}" if isinstance(last.get("cell"), int) else ""
+    more = {
+        "late": f"the kernel did not heed the interrupt{where} and was ended",
+        "died": f"the kernel died{where}; what stands below was not run",
+        "wall": f"the notebook was ended after {limits.wall:g} s",
+        "memory": f"it was ended for using more than {limits.memory:g} GiB of memory",
+        "processes": f"it was ended for starting more than {limits.processes} processes",
+        "said too much": "it was ended for putting out too much",
+        "start": f"the kernel did not start ({_plain(last.get('why', ''))})",
+        "end": "",
+    }.get(last["ended"], f"the sandbox ended early ({_plain(last.get('why', '')) or 'it does not say why'})")
+    others = len(errors) - 2
+    few = [*errors[:2], *([f"{others} more cells ended with an error"] if others > 0 else [])]
+    return [*happened[:4], *([more] if more else []), *few]
+
+
+def _sound(output: dict):
+    """An output as nbformat knows it, or None: a student's process may have said anything."""
+    import nbformat
+
+    kind = output["output_type"]
+    made = {"output_type": kind}
+    if kind == "stream":
+        made |= {"name": "stderr" if output.get("name") == "stderr" else "stdout", "text": str(output.get("text", ""))}
+    elif kind == "error":
+        made |= {"ename": str(output.get("ename", "")), "evalue": str(output.get("evalue", "")),
+                 "traceback": [str(line) for line in output.get("traceback") or []]}
+    else:
+        data = output.get("data") if isinstance(output.get("data"), dict) else {}
+        made |= {"data": {kind: value for kind, value in data.items() if MIME.fullmatch(kind)}, "metadata": {}}
+        if kind == "execute_result":
+            made["execution_count"] = None
+    node = nbformat.from_dict(made)
+    try:
+        nbformat.v4.nbbase.validate(node, ref="output")
+    except Exception:  # jsonschema's or fastjsonschema's
+        return None
+    return node
+
+
+def _plain(text: str) -> str:
+    """One short line without colours."""
+    line = re.sub(r"\x1b\[[\d;]*m", "", str(text)).strip().split("\n")[0]
+    return "".join(letter if letter.isprintable() else "?" for letter in line)[:120].rstrip(".")
+
+
+def _evidence(said: list[dict], key: str, notebook) -> dict[str, dict]:
+    """By name of a graded cell, what its own signed evidence says."""
+    found = {}
+    for line in said:
+        number = line.get("cell")
+        if not isinstance(number, int) or not 0 <= number < len(notebook.cells):
+            continue
+        name = notebook.cells[number].metadata.get("nbgrader", {}).get("grade_id")
+        for piece in line.get("said", []) if name else []:
+            if not isinstance(piece, dict) or not all(isinstance(piece.get(k), str) for k in ("said", "signed")):
+                continue
+            right = hmac.new(key.encode(), piece["said"].encode(), hashlib.sha256).hexdigest()
+            if hmac.compare_digest(right, piece["signed"]):
+                what = json.loads(piece["said"])
+                if name not in found or what.get("right") is not True:  # one that speaks against it counts
+                    found[name] = what
+    return found
+
+
+def _suspects(notebook, job: dict) -> list[str]:
+    from teaching._suspect import suspects
+
+    ours = set(job["released"])
+    cells = [(number, cell.source) for number, cell in enumerate(notebook.cells, start=1)
+             if cell.cell_type == "code" and cell.source not in ours
+             and not cell.metadata.get("nbgrader", {}).get("grade")]
+    return suspects(cells, "\n\n".join(source for source in job["released"] if "%pip" not in source))
+
+
+def _few(things: list[str]) -> str:
+    return ", ".join(things[:3]) + (f" and {len(things) - 3} more" if len(things) > 3 else "")
+
+
+def _check(cell, expected: dict, evidence: dict, held: bool) -> dict:
+    """What one graded cell earned and why; its outputs are made to say the same to nbgrader."""
+    import nbformat
+
+    from mlelab.check.outcome import RIGHT
+    from teaching._results import STOPPED, Check, verdict_of
+
+    name, points = cell.metadata.nbgrader.grade_id, float(cell.metadata.nbgrader.points)
+    verdict, misconception, says = verdict_of(cell)
+    proof = evidence.get(name, {})
+    earned = proof == expected.get(name)
+    tampered = ""
+    if "changed" in proof:
+        tampered = f"{_plain(proof['changed'])} is not what it was before the first cell"
+    elif "fooled" in proof:
+        tampered = f"the check also takes a wrong answer for right ({_plain(proof['fooled'])})"
+    elif not earned and verdict == RIGHT:
+        tampered = "it says right and there is no evidence that the check ran"
+    if earned:
+        verdict, misconception = RIGHT, None
+        cell.outputs = [output for output in cell.outputs if output.output_type == "display_data"
+                        or output.output_type == "stream" and output.name == "stdout"]
+        if held:
+            says = "Held back until somebody has looked at the code."
+    elif verdict == RIGHT:
+        verdict, misconception, says = STOPPED, None, f"No points: {tampered}."
+    if (not earned or held) and not any(output.output_type == "error" for output in cell.outputs):
+        says = says or "No points: it was not run."
+        cell.outputs.append(nbformat.v4.new_output("error", ename="NoPoints", evalue=says, traceback=[says]))
+    check = Check(name, points, points if earned and not held else 0, verdict, misconception, says)
+    return {"name": name, "points": points, "score": check.score, "verdict": verdict, "misconception": misconception,
+            "says": says, "tampered": tampered, "title": check.title}
+
+
+def digest(job: dict) -> str:
+    """What a result depends on: the submission, the lab as released, the checks, and how we grade."""
+    words = hashlib.sha256()
+    for part in (job["notebook"], json.dumps([job[name] for name in ("graded", "released", "trusted", "limits")],
+                                             sort_keys=True), _code_digest(job["area"])):
+        words.update(part.encode())
+    return words.hexdigest()
+
+
+def _code_digest(area: str) -> str:
+    words = hashlib.sha256()
+    files = [*sorted((ROOT / "mlelab" / "check").glob("*.py")), *sorted(Path(__file__).parent.glob("_*.py")),
+             ROOT / "tests" / "wrong_answers" / f"{area}.py"]
+    for path in files:
+        if path.exists() and (not path.name[0].isdigit() or path.stem == area):
+            words.update(path.name.encode() + path.read_bytes())
+    return words.hexdigest()
+
+
+def quiet() -> None:
+    """In a worker: no talk of libraries, and Ctrl+C is the parent's to handle."""
+    import signal
+    import warnings
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
