@@ -352,7 +352,7 @@ def a_check_called_on_ours(course):
 
 LOOK = """
 import glob, os
-found = [path for top in (COURSE, os.path.dirname(COURSE), '/root', '/home', '/work', '/srv')
+found = [path for top in (COURSE, os.path.dirname(COURSE), '/root', '/home', '/opt', '/srv')
          for path in glob.glob(top + '/**/WHAT', recursive=True)]
 print('LEAK' if found else 'nothing', found)
 open(COURSE + '/THERE').read()"""
