@@ -14,14 +14,13 @@ import psutil
 import pytest
 import teach
 from nbgrader.api import Gradebook
-from teaching import _class, _sandbox
+from teaching import _class
 
 from tests.submissions import AREA, CASES, HIDDEN, LIMITS
 
 WHOLE = bool(os.environ.get("MLELAB_WHOLE_CORPUS"))
 CHOSEN = {name: case for name, case in CASES.items() if WHOLE or case.sample}
 WORDS = [str(word) for pair in LIMITS.items() for word in pair]
-pytestmark = pytest.mark.skipif(_sandbox.available() is not None, reason=f"no sandbox here: {_sandbox.available()}")
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -30,7 +29,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def course(tmp_path_factory) -> Path:
+def course(tmp_path_factory, sandbox) -> Path:
     """A course in which each case is a student, graded in one batch, with a secret in the instructor's environment."""
     base = tmp_path_factory.mktemp("hostile")
     folder = base / "course"

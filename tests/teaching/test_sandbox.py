@@ -14,7 +14,7 @@ from teaching import _executors, _kubernetes, _sandbox, _suspect
 from tests.submissions import AREA
 from tests.teaching.conftest import ROOT
 
-needs_sandbox = pytest.mark.skipif(_sandbox.available() is not None, reason=f"no sandbox here: {_sandbox.available()}")
+needs_sandbox = pytest.mark.usefixtures("sandbox")
 LOOK = """
 import os, sys, tempfile
 from pathlib import Path

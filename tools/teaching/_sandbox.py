@@ -208,9 +208,10 @@ def _walls(user: int) -> list[str]:
     packaged = Path(sys.prefix).glob("lib/python*/site-packages/mlelab/solutions")
     for solutions in packaged:  # where the course is installed as a package, its solutions lie beside it
         bwrap += ["--tmpfs", str(solutions)]
-    bwrap += ["--perms", "0755", "--dir", "/grader"]
+    bwrap += ["--perms", "0755", "--tmpfs", "/grader"]
     for name in ("_runner.py", "_guard.py"):
         bwrap += ["--ro-bind", str(HERE / name), f"/grader/{name}"]
+    bwrap += ["--remount-ro", "/grader"]
     for fonts in _font_lists():
         bwrap += ["--ro-bind", str(fonts), f"{HOME}/.cache/matplotlib/{fonts.name}"]
     for name, value in _environment(HOME).items():
