@@ -18,7 +18,7 @@ from tests.journeys.students import UNSOLVED, handed_in
 
 AREA = "00_start"
 HIDDEN = '# %% check="0.2" points=2\nassert late_share(np.array([31.0, 29.0]), 30) == 0.5, "CANARY"\n'
-LIMITS = {"--cell-seconds": 12, "--seconds": 60, "--memory": 1.5, "--output": 1, "--processes": 200}
+LIMITS = {"--cell-seconds": 12, "--seconds": 60, "--memory": 2.5, "--output": 1, "--processes": 200}
 NOTHING = {"0.1": UNSOLVED, "0.2": UNSOLVED}
 new_cell = nbformat.v4.new_code_cell
 
@@ -272,7 +272,7 @@ own_cell("require_replaced", 0, "is not what it was before the first cell", """
 from mlelab.check.lab import Trial
 Trial.require = lambda *things, **more: None
 def check_environment(needed, installed): return dict.fromkeys(needed, "ok")
-def late_share(delays, threshold): return 0.5""")
+def late_share(delays, threshold): return 0.25""")
 own_cell("outcome_replaced", 0, "0 of 4", """
 import mlelab.check.lab as labs
 from mlelab.check.outcome import Outcome
@@ -280,9 +280,9 @@ labs.Exercise.outcome = lambda self, *answers: Outcome(self.number, self.name, "
 own_cell("code_of_a_check_replaced", 0, "is not what it was before the first cell", """
 check.late_share.body.__code__ = (lambda trial, answer: "Fine.").__code__
 check.check_environment.body.__code__ = (lambda trial, answer: "Fine.").__code__""")
-own_cell("comparison_replaced", 0, "numpy", """
+own_cell("comparison_replaced", 0, "numpy.isclose is not what it was", """
 np.isclose = lambda *things, **more: np.True_
-def late_share(delays, threshold): return 0.5""")
+def late_share(delays, threshold): return 0.25 if len(delays) > 1 else float("nan")""")
 own_cell("random_numbers_fixed", 0, "0 of 4", """
 import secrets
 secrets.randbits = lambda bits: 4
@@ -418,16 +418,17 @@ while True:
     except BaseException:
         pass""", last=True, solved=True)
 own_cell("memory_hog", 4, "MemoryError", "much = bytearray(50 * 2**30)", solved=True, sample=True)
-own_cell("memory_hogs", 4, "more than 1.5 GiB", """
+own_cell("memory_hogs", 4, "more than 2.5 GiB", """
 import os, time
-for _ in range(8):
+for _ in range(30):
     if not os.fork():
-        much = b'x' * (2**29)
+        much = b'x' * (2**27)
         time.sleep(100)
 time.sleep(100)""", last=True, solved=True)
-own_cell("gigabyte_of_output", 4, "putting out too much", """
-for _ in range(100_000):
-    print('x' * 10_000)""", last=True, solved=True)
+own_cell("gigabyte_of_output", 4, "was cut off", """
+for _ in range(10_000):
+    print('x' * 100_000, flush=True)""", last=True, solved=True)
+own_cell("gigabyte_at_once", 4, "in cell 29", "print('x' * 10**9)", last=True, solved=True)
 own_cell("loud", 4, "was cut off", "print('x' * 3_000_000)", last=True, solved=True)
 own_cell("fills_the_disk", 4, "OSError", """
 with open('/tmp/much', 'wb') as file:

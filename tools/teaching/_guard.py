@@ -26,7 +26,6 @@ CANARY_SECONDS = 1  # of answers known to be wrong, after the first two
 # What checks compare and draw with; the modules of mlelab come on top.
 WATCHED = ("builtins", "copy", "functools", "math", "secrets", "random", "numpy", "numpy.random", "pandas", "time")
 FREE = {"input", "getpass", "display", "get_ipython"}  # replaced by the kernel itself
-MADE = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType, type, property)
 
 
 def install(shell, area, folder, imports):
@@ -176,7 +175,7 @@ def _watch(modules, checks):
         for name, value in list(vars(owner).items()):
             plain = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
             all_of_it = place.startswith("mlelab.check.") and not name.startswith("__")
-            if name not in FREE and (all_of_it or isinstance(plain, MADE) or type(plain).__name__ == "ufunc"):
+            if name not in FREE and (all_of_it or callable(plain) or isinstance(plain, (types.ModuleType, property))):
                 seen.append((vars(owner), name, value, f"{place}.{name}", plain, *_inner(plain)))
     exercises = [(exercise, exercise.body, exercise.body.__code__, number)
                  for number, exercise in checks.exercises.items()]

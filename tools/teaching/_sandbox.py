@@ -159,9 +159,9 @@ def _memory(processes: list[int]) -> int:
 def _below(leader: int) -> list[int]:
     found = [leader]
     for process in found:
-        for children in Path(f"/proc/{process}/task").glob("*/children"):
-            with contextlib.suppress(OSError):
-                found += map(int, children.read_text().split())
+        with contextlib.suppress(OSError):  # it may end while we look
+            for task in os.listdir(f"/proc/{process}/task"):
+                found += map(int, Path(f"/proc/{process}/task/{task}/children").read_text().split())
     return found
 
 
