@@ -405,7 +405,7 @@ while True:
         os.fork()
     except OSError:
         pass""", last=True, solved=True)
-own_cell("thread_bomb", 4, "can't start new thread", """
+own_cell("thread_bomb", 4, "cell 29", """
 import threading, time
 while True:
     threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()""", last=True, solved=True)
