@@ -80,7 +80,7 @@ def wrong_in_one(course):
     return handed_in(AREA, {"0.2": "missing_counts_as_on_time"})
 
 
-@case(3, "SyntaxError", sample=True)
+@case(3, "SyntaxError")
 def a_syntax_error(course):
     return handed_in(AREA, {"0.1": "def broken(:"})
 
@@ -97,7 +97,7 @@ def checks_deleted(course):
     return notebook
 
 
-@case(4, "stood there 2 times", sample=True)
+@case(4, "stood there 2 times")
 def cells_duplicated(course):
     notebook = handed_in(AREA, {})
     notebook.cells += copy.deepcopy([cell for cell in notebook.cells if cell.id.startswith("check-")])
@@ -405,11 +405,11 @@ while True:
         os.fork()
     except OSError:
         pass""", last=True, solved=True)
-own_cell("thread_bomb", 4, "can't start new thread", """
+own_cell("thread_bomb", 4, "cell 29", """
 import threading, time
 while True:
     threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()""", last=True, solved=True)
-own_cell("endless_loop", 4, "did not end within", "while True:\n    pass", solved=True, sample=True)
+own_cell("endless_loop", 4, "did not end within", "while True:\n    pass", solved=True)
 own_cell("endless_loop_that_does_not_listen", 4, "did not heed the interrupt", """
 while True:
     try:
@@ -428,7 +428,7 @@ time.sleep(100)""", last=True, solved=True)
 own_cell("gigabyte_of_output", 4, "was cut off", """
 for _ in range(10_000):
     print('x' * 100_000, flush=True)""", last=True, solved=True)
-own_cell("gigabyte_at_once", 4, "in cell 29", "print('x' * 10**9)", last=True, solved=True)
+own_cell("gigabyte_at_once", 4, "4 of 4", "print('x' * 10**9)", last=True, solved=True)
 own_cell("loud", 4, "was cut off", "print('x' * 3_000_000)", last=True, solved=True)
 own_cell("fills_the_disk", 4, "OSError", """
 with open('/tmp/much', 'wb') as file:

@@ -9,7 +9,6 @@ import ast
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
 import time
@@ -272,13 +271,3 @@ def _code_digest(area: str) -> str:
         if path.exists() and (not path.name[0].isdigit() or path.stem == area):
             words.update(path.name.encode() + path.read_bytes())
     return words.hexdigest()
-
-
-def quiet() -> None:
-    """In a worker: no talk of libraries, and Ctrl+C is the parent's to handle."""
-    import signal
-    import warnings
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    warnings.simplefilter("ignore")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -77,13 +77,14 @@ def run(job: dict, limits: Limits, unsafe: bool = False) -> list[dict]:
         environment = dict(os.environ) | _environment(scratch)
         guard = str(HERE / "_guard.py")
     else:
+        # bwrap itself is seen inside as process 1, and what it was started with can be read there: nothing of yours.
         folder, guard, environment = WORKSPACE, "/grader/_guard.py", {}
         command = [*_walls(slot), *_ceiling(limits), sys.executable, "-I", "/grader/_runner.py"]
     job = job | {"wall": limits.wall, "cell": limits.cell, "output": int(1e6 * limits.output), "folder": folder,
                  "guard": guard}
     try:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              env=environment or None, cwd=scratch or "/", start_new_session=True) as process:
+                              env=environment, cwd=scratch or "/", start_new_session=True) as process:
             return _listen(process, json.dumps(job).encode(), limits)
     finally:
         if scratch:
@@ -178,8 +179,9 @@ def _root() -> bool:
 
 def _walls(user: int) -> list[str]:
     """bwrap with what the notebook may see: the system, this Python and the course's package and data, read-only."""
-    bwrap = ["bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-net", "--unshare-ipc",
-             "--unshare-uts", "--hostname", f"grading-{os.getpid()}", "--unshare-cgroup-try", "--clearenv"]
+    bwrap = [shutil.which("bwrap") or "bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-net",
+             "--unshare-ipc", "--unshare-uts", "--hostname", f"grading-{os.getpid()}", "--unshare-cgroup-try",
+             "--clearenv"]
     if _root():  # of another user, so that the limit on processes holds; that user is taken on inside
         bwrap += ["--cap-drop", "ALL", *(word for right in ("SETUID", "SETGID", "SETPCAP")
                                          for word in ("--cap-add", f"CAP_{right}"))]
@@ -216,7 +218,7 @@ def _walls(user: int) -> list[str]:
         bwrap += ["--ro-bind", str(fonts), f"{HOME}/.cache/matplotlib/{fonts.name}"]
     for name, value in _environment(HOME).items():
         bwrap += ["--setenv", name, value]
-    bwrap += ["--chdir", HOME]
+    bwrap += ["--remount-ro", "/", "--chdir", HOME]
     if _root():
         bwrap += ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--inh-caps=-all",
                   "--bounding-set=-all", "--no-new-privs"]

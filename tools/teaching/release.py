@@ -7,9 +7,10 @@ like 00_start.py, in cells:
     # %% check="0.2" points=1
     assert late_share(np.array([31.0, 29.0]), 30) == 0.5
 
-Each becomes a graded cell behind the check of that exercise; students see only that it exists. With --roster each
-student gets released/AREA/STUDENT/lab.ipynb, whose checks print a number of the student's own. --handout writes the
-whole course without solutions, for a class that should not have them at hand.
+Each becomes a graded cell behind the check of that exercise; students see only that it exists. It must fail for a
+function that returns None. With --roster each student gets released/AREA/STUDENT/lab.ipynb, whose checks print a number
+of the student's own. --handout writes the whole course without solutions, for a class that should not have them at
+hand.
 """
 
 from pathlib import Path
