@@ -9,7 +9,7 @@ import hashlib
 import json
 from pathlib import Path
 
-CLAIM, IMAGE = "mlelab-grading", "mlelab:latest"
+CLAIM, IMAGE = "mlelab-grading", "mle-course:0.1.0"  # made from tools/hub/Dockerfile
 
 
 def execute(jobs: list[dict], pods: int, course: Path, area: str):
@@ -46,7 +46,7 @@ def manifest(area: str, pods: int, limits: dict) -> str:
     memory = f"{int(1024 * (limits['memory'] + 1))}Mi"
     command = ["python", "tools/teaching/_executors.py", "/grading"]
     container = {
-        "name": "grade", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "workingDir": "/home/jovyan/course",
+        "name": "grade", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "workingDir": "/opt/course",
         "command": ["sh", "-c", f"exec {' '.join(command)} \"$JOB_COMPLETION_INDEX\" {pods}"],
         "resources": {"requests": {"cpu": "1", "memory": memory}, "limits": {"cpu": "2", "memory": memory}},
         "securityContext": {"procMount": "Unmasked", "allowPrivilegeEscalation": False,
