@@ -49,7 +49,7 @@ def load_bundle(trial: Trial, answer) -> str:
         _require_refusal(trial, answer, folder, 3, digest, "model.json was replaced and bundle.json adapted to it")
         folder = Path(scratch) / "pickled"
         _, digest = _bundle(trial, folder, pickled=True)
-        Pickled.ran.clear()
+        Pickled.ran = False
         with contextlib.suppress(Exception):  # refusing is right as well: did the stranger's code run?
             answer(folder, 3, digest)(rows.copy())
         trial.require(not Pickled.ran, "Nothing in the folder is executed, whatever lies in it.",
@@ -64,14 +64,14 @@ def load_bundle(trial: Trial, answer) -> str:
 class Pickled:
     """What a stranger could put into a pickle."""
 
-    ran = []  # one object for good: grading sees that nothing of a check was replaced
+    ran = False
 
     def __reduce__(self):
         return _stranger, ()
 
 
 def _stranger():
-    Pickled.ran.append(True)
+    Pickled.ran = True
     return {"weights": [0.0], "intercept": 0.0}
 
 
