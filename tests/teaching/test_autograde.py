@@ -10,13 +10,16 @@ import os
 import threading
 from pathlib import Path
 
+import nbformat
 import psutil
 import pytest
 import teach
 from nbgrader.api import Gradebook
 from teaching import _class
 
+from tests.journeys.students import handed_in
 from tests.submissions import AREA, CASES, HIDDEN, LIMITS
+from tests.teaching.conftest import ROOT
 
 WHOLE = bool(os.environ.get("MLELAB_WHOLE_CORPUS"))
 CHOSEN = {name: case for name, case in CASES.items() if WHOLE or case.sample}
@@ -113,3 +116,15 @@ def test_a_score_that_a_person_gave_stays(course):
     rows = {row["student"]: row for row in map(json.loads, (course / "results" / f"{AREA}.jsonl").read_text(
         ).splitlines())}
     assert [check["score"] for check in rows["nothing_solved"]["checks"]] == [0.5, 0, 0]
+
+
+@pytest.mark.skipif(not WHOLE, reason="minutes: `make class` grades every solved lab")
+@pytest.mark.parametrize("area", sorted(path.name for path in (ROOT / "labs").iterdir() if path.is_dir()))
+def test_a_solved_lab_gets_all_its_points(area, tmp_path, sandbox, capsys):
+    """What checks do while they run must not look like tampering."""
+    course = tmp_path / "course"
+    assert teach.main(["release", area, "--course", str(course)]) == 0
+    _class.save(course / "submitted" / "ada" / area / "lab.ipynb", nbformat.writes(handed_in(area, {})).encode())
+    assert teach.main(["autograde", area, "--course", str(course)]) == 0
+    points = json.loads((course / "autograded" / "ada" / area / "result.json").read_text(encoding="utf-8"))["checks"]
+    assert all(check["score"] == check["points"] for check in points), capsys.readouterr().out

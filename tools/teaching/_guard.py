@@ -174,7 +174,8 @@ def _watch(modules, checks):
         # classes of numpy in C cannot be changed, and looking at them is free
         for name, value in list(vars(owner).items()):
             plain = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
-            all_of_it = place.startswith("mlelab.check.") and not name.startswith("__")
+            # Data of a class is a check's own: a spy counts in it.
+            all_of_it = place.startswith("mlelab.check.") and owner in modules and not name.startswith("__")
             if name not in FREE and (all_of_it or callable(plain) or isinstance(plain, (types.ModuleType, property))):
                 seen.append((vars(owner), name, value, f"{place}.{name}", plain, *_inner(plain)))
     exercises = [(exercise, exercise.body, exercise.body.__code__, number)
