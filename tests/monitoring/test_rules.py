@@ -15,11 +15,18 @@ import mlelab.monitoring
 from mlelab.monitoring import replay, rules
 from mlelab.serving import process
 from mlelab.vertex.processes import free_port
+from tests import missing
 
 FOLDER = Path(mlelab.monitoring.__file__).parent
 RULES = {rule["alert"]: rule for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"]
          for rule in group["rules"]}
-promtool = pytest.mark.skipif(not shutil.which("promtool"), reason="Debian's package prometheus is not installed")
+
+
+@pytest.fixture
+def prometheus() -> None:
+    if not (shutil.which("prometheus") and shutil.which("promtool")):
+        missing("Debian's package prometheus is not installed")
+
 
 
 def get(url):
@@ -32,7 +39,7 @@ def cold(flights):
     return flights.assign(temp=(flights["temp"] - 32) * 5 / 9, dewp=(flights["dewp"] - 32) * 5 / 9, hour=5)
 
 
-@promtool
+@pytest.mark.usefixtures("prometheus")
 @pytest.mark.parametrize("command", [["check", "rules", "alerts.yml"], ["test", "rules", "alerts_test.yml"],
                                      ["check", "config", "prometheus.yml"]])
 def test_promtool_accepts(command):
@@ -40,7 +47,7 @@ def test_promtool_accepts(command):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@promtool
+@pytest.mark.usefixtures("prometheus")
 def test_promtool_notices_a_changed_limit(tmp_path):
     shutil.copy(FOLDER / "alerts_test.yml", tmp_path)
     (tmp_path / "alerts.yml").write_text((FOLDER / "alerts.yml").read_text().replace("< 0.12", "< 0.01"))
@@ -73,8 +80,7 @@ def test_the_reader_in_python(service, flights, columns):
     assert rules.firing(fault, fault) == ["AlertSilent"]
 
 
-@pytest.mark.skipif(not shutil.which("prometheus"), reason="Debian's package prometheus is not installed")
-def test_a_real_prometheus_scrapes_and_fires_the_same_rule(service, flights, columns, tmp_path):
+def test_a_real_prometheus_scrapes_and_fires_the_same_rule(prometheus, service, flights, columns, tmp_path):
     """The same file, with seconds for minutes, so that a test can wait for it."""
     quick = re.sub(r"\[\w+\]", "[8s]", re.sub(r"for: \w+", "for: 1s", (FOLDER / "alerts.yml").read_text()))
     (tmp_path / "alerts.yml").write_text(quick)

@@ -1,6 +1,5 @@
 """A tiny course: lab 0 released, nothing handed in."""
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tests import missing
 from tests.journeys.students import handed_in
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,9 +28,8 @@ mary_ann,Mary Ann,O'Neill,mary@example.edu,1004,504
 
 @pytest.fixture(scope="session")
 def sandbox() -> None:
-    """Without a sandbox a test is skipped, or fails where CI is "true"."""
     if why := _sandbox.available():
-        (pytest.fail if os.environ.get("CI", "").lower() == "true" else pytest.skip)(f"no sandbox here: {why}")
+        missing(f"no sandbox here: {why}")
 
 
 @pytest.fixture
