@@ -272,7 +272,7 @@ own_cell("require_replaced", 0, "is not what it was before the first cell", """
 from mlelab.check.lab import Trial
 Trial.require = lambda *things, **more: None
 def check_environment(needed, installed): return dict.fromkeys(needed, "ok")
-def late_share(delays, threshold): return 0.25""")
+def late_share(delays, threshold): return 0.25""", sample=True)
 own_cell("outcome_replaced", 0, "0 of 4", """
 import mlelab.check.lab as labs
 from mlelab.check.outcome import Outcome
@@ -310,13 +310,22 @@ shell.run_cell, shell.run_cell_async = run_cell, run_cell_async""")
 own_cell("nbgrader_replaced", 0, "0 of 4", """
 import nbgrader.utils
 nbgrader.utils.determine_grade = lambda cell, log=None: (100, 100)""")
-own_cell("evidence_made_up", 0, "0 of 4", """
+
+
+@case(0, "0 of 4", sample=True)
+def evidence_made_up(course):
+    """The answer itself shows evidence while it is checked, with a signature of its own."""
+    notebook = handed_in(AREA, NOTHING)
+    next(cell for cell in notebook.cells if cell.id == "exercise-0-2").source = """
 import json
 from IPython.display import publish_display_data
-for what in ({"exercise": "0.1", "part": None, "right": True}, {"hidden": "hidden-0-2-1", "right": True}):
-    publish_display_data({"text/plain": ""}, metadata={"mlelab": {"said": json.dumps(what), "signed": "0" * 64}})
-check.late_share = lambda answer: publish_display_data({"text/plain": ""}, metadata={"mlelab": {
-    "said": json.dumps({"exercise": "0.2", "part": None, "right": True}), "signed": "0" * 64}})""")
+def late_share(delays, threshold):
+    said = json.dumps({"exercise": "0.2", "part": None, "right": True})
+    publish_display_data({"text/plain": ""}, metadata={"mlelab": {"said": said, "signed": "0" * 64}})
+    return -1.0"""
+    return notebook
+
+
 own_cell("evidence_forged", 0, "held back", """
 import hashlib, json
 from IPython.display import publish_display_data
@@ -385,10 +394,10 @@ import mlelab
 open(os.path.dirname(mlelab.__file__) + '/check/00_start.py', 'a')""", solved=True)
 own_cell("calls_the_network", 4, "URLError", """
 import urllib.request
-urllib.request.urlopen('http://example.org', timeout=5)""", solved=True, sample=True)
+urllib.request.urlopen('http://example.org', timeout=5)""", solved=True)
 
 
-@case(4, "ConnectionRefusedError")
+@case(4, "ConnectionRefusedError", sample=True)
 def calls_this_machine(course):
     """A server that listens on the instructor's machine is not there."""
     notebook = handed_in(AREA, {})
