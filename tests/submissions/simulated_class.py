@@ -2,9 +2,10 @@
 
 Solved, half solved, wrong in each way that lab 0 catalogues, and hostile; handed in under the names that Canvas,
 Moodle, Blackboard and people give to files. Then honest submissions once more, by ours and by plain nbgrader in one
-process, one after the other on this machine.
+process, one after the other on this machine; `--compare 200` does only that, with 200 of them.
 """
 
+import argparse
 import csv
 import shutil
 import subprocess
@@ -39,13 +40,19 @@ HONEST = 8  # submissions of the comparison
 
 def main() -> int:
     sys.path.insert(0, str(ROOT / "tools"))
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--compare", type=int, metavar="N", help="only grade N honest submissions in both ways")
+    only = parser.parse_args().compare
     people, begun = students(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mlelab-class-") as folder:
+        if only:
+            compare(Path(folder), only)
+            return 0
         course = Path(folder) / "course"
         got = term(Path(folder), course, people)
         wrong = table(people, got)
         print(f"From release to grades in {time.monotonic() - begun:.0f} s.\n", flush=True)
-        compare(Path(folder))
+        compare(Path(folder), HONEST)
     return 1 if wrong else 0
 
 
@@ -123,26 +130,27 @@ def table(people: dict, got: dict[str, float]) -> int:
     return wrong
 
 
-def compare(folder: Path) -> None:
+def compare(folder: Path, honest: int) -> None:
     """Ours with one job for each core against plain nbgrader in one process, on the same honest submissions."""
     seconds = {}
     for way in ("ours", "plain nbgrader"):
         course = folder / way.replace(" ", "-")
         subprocess.run([sys.executable, ROOT / "tools" / "teach.py", "release", AREA, "--course", course],
                        capture_output=True, check=True)
-        for number in range(HONEST):
+        for number in range(honest):
             target = course / "submitted" / f"s{number}" / AREA
             target.mkdir(parents=True)
             nbformat.write(handed_in(AREA, {"0.1": UNSOLVED} if number % 2 else {}), target / "lab.ipynb")
         command = [sys.executable, ROOT / "tools" / "teach.py", "autograde", AREA, "--course", course]
         if way != "ours":
             command = [sys.executable, "-m", "nbgrader", "autograde", AREA]
+        print(f"{way}: grading {honest} honest submissions...", flush=True)
         begun = time.monotonic()
         subprocess.run(command, cwd=course, capture_output=True, check=True)
         seconds[way] = time.monotonic() - begun
         shutil.rmtree(course)
     for way, spent in seconds.items():
-        print(f"{way}: {HONEST} honest submissions in {spent:.1f} s, {spent / HONEST:.1f} s each.")
+        print(f"{way}: {honest} honest submissions in {spent:.1f} s, {spent / honest:.1f} s each.")
     print(f"Ours takes {seconds['ours'] / seconds['plain nbgrader']:.2f} of the time of plain nbgrader.")
 
 

@@ -2,12 +2,15 @@
 
 The schemas come from no package registry, so the rules are written out here. For the cartridge, CARTRIDGE has what the
 schema of its profile of QTI 1.2.1 (ccv1p1_qtiasiv1p2p1) says about every element that we use; for QTI 2.1 the tests
-say which elements stand in which order, which attributes they need, and that every reference leads somewhere.
+say which elements stand in which order, which attributes they need, and that every reference leads somewhere. Then
+pyslet, which implements QTI 2.1 and refuses an element where it may not stand, gives every answer to every question.
 """
 
 import io
+import itertools
 import re
 import zipfile
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -142,6 +145,58 @@ def test_an_item_of_qti_holds_the_question(qti21, name):
         assert not options[text].misconception or options[text].misconception in reasons[letter]
     assert {node.get("identifier") for node in item.find("responseProcessing").iter("setOutcomeValue")} == set(outcomes)
     assert {node.get("identifier") for node in item.iter("variable")} == {"RESPONSE"}
+
+
+def sat(xml: bytes) -> dict[tuple[str, ...], tuple[float, set[str]]]:
+    """By the letters that are chosen: the score, and the letters whose reasons are shown, says pyslet."""
+    from pyslet.qtiv2 import interactions
+    from pyslet.qtiv2.variables import Cardinality, ItemSessionState
+    from pyslet.qtiv2.xml import QTIDocument
+
+    document = QTIDocument()
+    document.read(src=io.BytesIO(xml))
+    item, found = document.root, {}
+    letters = [choice.identifier for choice in item.find_children_depth_first(interactions.SimpleChoice)]
+    single = item.get_declaration("RESPONSE").cardinality == Cardinality.single
+    for count in range(1, 2 if single else len(letters) + 1):
+        for chosen in itertools.combinations(letters, count):
+            session = ItemSessionState(item)
+            session.begin_session()
+            session["RESPONSE"].set_value(chosen[0] if single else list(chosen))
+            session.end_attempt()
+            shown = session["FEEDBACK"].value
+            found[chosen] = session["SCORE"].value, {shown} if single else set(shown)
+    return found
+
+
+def two_of_five(quiz: exam.Quiz) -> exam.Quiz:
+    """A quiz with one question more, of which two options are right: the files have none so far."""
+    options = tuple(exam.Option(f"Letter {letter}", "Because.", key=letter in "BD") for letter in "ABCDE")
+    question = replace(quiz.questions[0], id="two-of-five", options=options, choose=2)
+    return replace(quiz, questions=(*quiz.questions, question))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning")  # pyslet is of 2017
+@pytest.mark.parametrize("quiz", [two_of_five(quiz) for quiz in QUIZZES], ids=AREAS)
+def test_another_implementation_of_qti_scores_every_answer(quiz):
+    package = _quiz.qti21([quiz], TITLES, _quiz.in_order("file"))
+    with zipfile.ZipFile(io.BytesIO(package)) as archive:
+        for question in quiz.questions:
+            keys = {letter for letter, option in zip(_quiz.LETTERS, question.options) if option.key}
+            answers = sat(archive.read(f"items/{quiz.area}/{question.id}.xml"))
+            assert len(answers) == (4 if question.choose == 1 else 31)  # every set of the five
+            for chosen, told in answers.items():
+                assert told == (float(set(chosen) == keys), set(chosen)), (question.id, chosen)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning")
+@pytest.mark.parametrize("wrong", ["<foo/>", "text", "<p><code><p>a</p></code></p>", "<table><tr><td/></tr></table>"])
+def test_another_implementation_of_qti_refuses_what_may_not_stand_there(wrong):
+    package = _quiz.qti21(QUIZZES[:1], TITLES, _quiz.in_order("file"))
+    with zipfile.ZipFile(io.BytesIO(package)) as archive:
+        item = archive.read("items/00_start/python-join-rows.xml").decode()
+    with pytest.raises(Exception, match="(?i)foo|unexpected data|not allowed"):
+        sat(item.replace("<itemBody>", f"<itemBody>{wrong}").encode())
 
 
 @pytest.mark.parametrize("quiz", QUIZZES, ids=AREAS)
