@@ -50,7 +50,7 @@ def test_promtool_accepts(command):
 @pytest.mark.usefixtures("prometheus")
 def test_promtool_notices_a_changed_limit(tmp_path):
     shutil.copy(FOLDER / "alerts_test.yml", tmp_path)
-    (tmp_path / "alerts.yml").write_text((FOLDER / "alerts.yml").read_text().replace("< 0.12", "< 0.01"))
+    (tmp_path / "alerts.yml").write_text((FOLDER / "alerts.yml").read_text().replace("< 0.11", "< 0.01"))
     done = subprocess.run(["promtool", "test", "rules", "alerts_test.yml"], cwd=tmp_path, capture_output=True)
     assert done.returncode != 0
 
