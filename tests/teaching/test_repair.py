@@ -6,6 +6,7 @@ import random
 
 import nbformat
 import pytest
+from teaching import _class
 from teaching._repair import RepairError, repair
 
 from tests.journeys.students import UNSOLVED, handed_in
@@ -290,6 +291,27 @@ def test_junk_is_repaired_or_refused_and_nothing_else(seed):
     assert again == notebook and nothing == []
 
 
+@pytest.mark.parametrize("cell", [
+    {"id": "own\n"},
+    {"cell_type": "markdown", "attachments": {"\ud800": {"image/png": "aGk="}}},
+    {"cell_type": "markdown", "attachments": {"a.png": {"\ud800": "aGk="}}},
+    {"source": ["x = '", "\ud800'"]},
+], ids=["id", "attachment", "type", "source"])
+def test_what_no_file_can_hold_is_left_out(cell, expected):
+    raw = student_notebook()
+    raw["cells"].append({"cell_type": "code", "metadata": {}, "source": "1", "outputs": []} | cell)
+    notebook, said = repair(json.dumps(raw).encode(), AREA)
+    assert graded(notebook) == expected
+    text = nbformat.writes(notebook).encode()
+    assert all("\n" not in cell.id for cell in notebook.cells) and repair(text, AREA) == (notebook, [])
+
+
+@pytest.mark.parametrize("cells", [5, True, {"a": 1}, "text", None])
+def test_format_3_without_a_list_of_cells_is_an_empty_notebook(cells):
+    notebook, said = repair(json.dumps({"worksheets": [{"cells": cells}]}).encode(), AREA)
+    assert len(graded(notebook)) == 4 and said[0].startswith("The notebook was in the old format 3")
+
+
 @pytest.mark.parametrize("cut", [1, 10, 100, 1000, 5000, 9000])
 def test_a_file_that_is_cut_off_is_refused(cut, solved):
     with pytest.raises(RepairError):
@@ -334,3 +356,24 @@ def test_the_command_repairs_in_place_and_keeps_what_came(course, run, solved):
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert "0 repaired, 1 not readable, 3 as they should be." in run("repair", AREA)[1]
     assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_file_that_breaks_the_repair_stops_nobody_else(course, run, solved, monkeypatch):
+    from teaching import _repair
+
+    def place(found, lab, said):
+        return real(found, lab, said) if all("bad" not in cell.source for cell in found) else 1 / 0
+
+    real = _repair._place
+    monkeypatch.setattr(_repair, "_place", place)
+    bad = b'{"cells": [{"source": "bad"}]}'
+    _class.save(course / "submitted" / "ada" / AREA / "lab.ipynb", bad)
+    _class.save(course / "submitted" / "bob" / AREA / "lab.ipynb", solved + b"\n")
+    (course / "submitted" / "eve" / AREA / "lab.ipynb").mkdir(parents=True)
+    status, said = run("repair", AREA)
+    assert status == 1
+    assert "ada: It could not be repaired (ZeroDivisionError).\n" in said
+    assert "eve: It could not be repaired (IsADirectoryError).\n" in said
+    assert "3 submissions of 00_start: 0 repaired, 2 not readable, 1 as they should be." in said
+    path, = (course / "submitted" / "ada" / AREA).iterdir()
+    assert path.read_bytes() == bad

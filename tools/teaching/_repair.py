@@ -21,7 +21,8 @@ MOST_CELLS = 5_000
 LARGE_OUTPUTS = 1e6  # bytes of outputs worth a sentence
 ALIKE = 0.75  # a cell without a mark that is this similar to one of the lab is that cell, edited
 MOST_COMPARED = 200  # cells without a mark whose likeness is looked at
-ID = re.compile(r"^[a-zA-Z0-9-_]{1,64}$")
+ID = re.compile(r"[a-zA-Z0-9-_]{1,64}\Z")
+HALF = re.compile(r"[\ud800-\udfff]")  # half of a pair: JSON lets it through, and no file can hold it
 
 
 class RepairError(ValueError):
@@ -78,9 +79,11 @@ def _read(source: bytes | str | Path, said: list[str]) -> tuple[list[Cell], str 
         raw = json.loads(text)
     except (ValueError, RecursionError):
         return _script(text, said), None
-    sheets = raw.get("worksheets") if isinstance(raw, dict) else None
-    cells = [cell for sheet in sheets if isinstance(sheet, dict) for cell in sheet.get("cells") or []] \
-        if isinstance(sheets, list) else raw.get("cells") if isinstance(raw, dict) else None
+    raw = raw if isinstance(raw, dict) else {}
+    cells, sheets = raw.get("cells"), raw.get("worksheets")
+    if isinstance(sheets, list):
+        cells = [cell for sheet in sheets if isinstance(sheet, dict) and isinstance(sheet.get("cells"), list)
+                 for cell in sheet["cells"]]
     if not isinstance(cells, list):
         raise RepairError("The file has no cells: it is not a notebook.")
     if len(cells) > MOST_CELLS:
@@ -136,9 +139,10 @@ def _cell(raw: dict) -> Cell:
     kind = kind if kind in ("code", "raw") else "markdown"
     attachments = raw.get("attachments")
     sound = isinstance(attachments, dict) and kind != "code" and all(
-        isinstance(bundle, dict) and all(isinstance(data, str) and data.isascii() for data in bundle.values())
-        for bundle in attachments.values())
-    source = source.encode("utf-8", "replace").decode()  # half of a pair that JSON lets through
+        isinstance(bundle, dict) and not HALF.search(name) and all(
+            kind.isascii() and isinstance(data, str) and data.isascii() for kind, data in bundle.items())
+        for name, bundle in attachments.items())
+    source = HALF.sub("?", source)
     # Colab keeps a cell's name in its metadata and forgets ours.
     names = (mark.get("grade_id"), raw.get("id"), metadata.get("id"))
     return Cell(kind, source, names, attachments if sound else None, marked=bool(mark))

@@ -47,18 +47,20 @@ def one(folder: Path, area: str, course: Path, dry_run: bool = False) -> tuple[l
             return [f"There is no lab.ipynb in {folder}, and {len(found)} files that could be it."], True
         said.append(f"The file was named {found[0].name}.")
         path = found[0]
-    before = path.read_bytes()
     try:
+        before = path.read_bytes()
         notebook, repairs = repair(before, area, course / "labs")
+        after = nbformat.writes(notebook).encode() + b"\n"
     except RepairError as error:
         return [str(error)], True
+    except Exception as error:  # one file must not stop the class
+        return [f"It could not be repaired ({type(error).__name__})."], True
     said += repairs
-    after = nbformat.writes(notebook).encode()
-    if not dry_run and after + b"\n" != before:
+    if not dry_run and after != before:
         kept = folder / "lab.ipynb.before"
         if not kept.exists():  # with the outputs as the student saw them
             kept.write_bytes(before)
-        (folder / "lab.ipynb").write_bytes(after + b"\n")
+        (folder / "lab.ipynb").write_bytes(after)
         if path.name != "lab.ipynb":
             path.unlink()
     return said, False
