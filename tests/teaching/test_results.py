@@ -95,6 +95,39 @@ def test_the_table_of_each_system_is_its_own_export_filled_in(graded, run, syste
     assert table(graded / "exports" / f"grades-{system}.csv") == [heads, *rows]
 
 
+@pytest.fixture
+def books(graded):
+    """The gradebook as autograding leaves it, beside the results."""
+    _class.reach_nbgrader()
+    with Gradebook(f"sqlite:///{graded / 'gradebook.db'}") as gradebook:
+        gradebook.add_assignment(AREA)
+        gradebook.add_notebook("lab", AREA)
+        for one in CLASS["ada"]:
+            gradebook.add_grade_cell(one["name"], "lab", AREA, max_score=one["points"], cell_type="code")
+        for student, checks in CLASS.items():
+            gradebook.update_or_create_student(student)
+            gradebook.add_submission(AREA, student)
+            for one in checks:
+                gradebook.find_grade(one["name"], "lab", AREA, student).auto_score = one["score"]
+        gradebook.db.commit()
+        yield gradebook
+
+
+def test_points_that_were_given_by_hand_count_at_once(books, graded, run):
+    """Without a second autograde: in grades, on the feedback page and in the report."""
+    books.find_grade("check-0-1", "lab", AREA, "grace").manual_score = 0.5
+    books.find_grade("check-0-2", "lab", AREA, "ada").manual_score = 0
+    books.db.commit()
+    export, heads, _ = SYSTEMS["canvas"]
+    (graded / "export.csv").write_text(export.replace("bob", "grace"))
+    run("grades", "--format", "canvas", "--roster", graded / "export.csv")
+    assert [row[-1] for row in table(graded / "exports" / "grades-canvas.csv")] == [heads[-1], "4", "3", "0.5"]
+    assert run("feedback", AREA)[0] == 0
+    assert "0.5 of 4 points." in (graded / "feedback" / "grace" / AREA / "lab.html").read_text()
+    assert run("report", AREA)[0] == 0
+    assert [row[2] for row in table(graded / "reports" / AREA / "exercises.csv")] == ["earned", "0.5", "0.0", "0.333"]
+
+
 def hand_in_at(course, student, time):
     _class.save(course / "submitted" / student / AREA / "timestamp.txt", time + "\n")
 

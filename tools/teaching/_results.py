@@ -5,7 +5,8 @@ They stand in results/AREA.jsonl, one line a submission and the last line of a s
     {"student": "ada", "problem": null, "checks": [{"name": "check-1-6-label", "points": 1, "score": 0,
      "verdict": "wrong", "misconception": "M39", "says": "The label must be observed after the action."}]}
 
-Without that file they are read from the notebooks and the gradebook of nbgrader's own `nbgrader autograde`.
+Where there is a gradebook, the points are those that stand in it now: a person may have given others since. Without
+the file all is read from the notebooks and the gradebook of nbgrader's own `nbgrader autograde`.
 """
 
 import json
@@ -66,7 +67,7 @@ class Submission:
 def results(course: Path, area: str) -> list[Submission]:
     """The submissions of a lab in the order of the students' names; none if it was not graded."""
     path = course / "results" / f"{area}.jsonl"
-    found = _from_lines(path, area) if path.exists() else _from_notebooks(course, area)
+    found = _with_scores(course, area, _from_lines(path, area)) if path.exists() else _from_notebooks(course, area)
     return sorted(found, key=lambda submission: submission.student)
 
 
@@ -101,6 +102,29 @@ def _from_lines(path: Path, area: str) -> list[Submission]:
                             check.get("misconception"), check.get("says") or "") for check in row["checks"]]
             newest[row["student"]] = Submission(row["student"], area, checks, row.get("problem") or "")
     return list(newest.values())
+
+
+def _with_scores(course: Path, area: str, found: list[Submission]) -> list[Submission]:
+    """The submissions with the score that each check has in the gradebook."""
+    if not (course / "gradebook.db").exists():
+        return found
+    from nbgrader.api import Assignment, BaseCell, Grade, Gradebook, Student, SubmittedAssignment, SubmittedNotebook
+
+    from teaching import _class
+
+    _class.reach_nbgrader()
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        scores = {(student, name): score for student, name, score in gradebook.db.query(
+            Student.id, BaseCell.name, Grade.score).select_from(Grade)
+            .join(BaseCell, Grade.cell_id == BaseCell.id)
+            .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
+            .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
+            .join(Student, SubmittedAssignment.student_id == Student.id).filter(Assignment.name == area)}
+    for submission in found:
+        for check in submission.checks:
+            check.score = scores.get((submission.student, check.name), check.score)
+    return found
 
 
 def _from_notebooks(course: Path, area: str) -> list[Submission]:
