@@ -1,0 +1,100 @@
+"""The nightly workflow's own steps, on a repository of their own and with a stand-in of GitHub's program."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+JOBS = yaml.safe_load((ROOT / ".github" / "workflows" / "nightly.yml").read_text(encoding="utf-8"))["jobs"]
+# `gh pr list` says what GH_OPEN holds; `gh pr create` ends with GH_REFUSES.
+GH = """#!/bin/sh
+if [ "$2" = list ]; then echo "$GH_OPEN"; else echo create >> "$GH_ASKED"; exit "$GH_REFUSES"; fi
+"""
+
+
+def git(*words, cwd: Path) -> str:
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.edu"]
+    return subprocess.run(["git", *who, *words], cwd=cwd, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def github(tmp_path) -> Path:
+    """A repository on which main has a record of the first day."""
+    git("init", "-q", "-b", "main", "seed", cwd=tmp_path)
+    seed = tmp_path / "seed"
+    (seed / ".gitignore").write_text("_build/\n")
+    put(seed, "first")
+    git("add", ".", cwd=seed)
+    git("commit", "-qm", "first", cwd=seed)
+    git("clone", "-q", "--bare", "seed", "github.git", cwd=tmp_path)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "gh").write_text(GH)
+    (tmp_path / "bin" / "gh").chmod(0o755)
+    return tmp_path / "github.git"
+
+
+def put(clone: Path, green: str, folder: str = "book/status") -> None:
+    path = clone / folder / "newest.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"00_start": {"green": green}}))
+
+
+def steps(job: str, clone: Path, opened: str = "", refuses: int = 0) -> int:
+    """The exit status of a job's own git steps, as GitHub runs them."""
+    scripts = [step["run"] for step in JOBS[job]["steps"] if "git " in step.get("run", "")]
+    env = {"PATH": f"{clone.parent / 'bin'}:{os.environ['PATH']}", "HOME": str(clone.parent), "GH_OPEN": opened,
+           "GH_REFUSES": str(refuses), "GH_ASKED": str(clone.parent / "asked")}
+    assert scripts and JOBS[job]["steps"][0]["with"]["fetch-depth"] == 0  # what the clone of this test has, too
+    for script in scripts:
+        done = subprocess.run(["bash", "-e", "-c", script], cwd=clone, env=env, capture_output=True, text=True)
+        if done.returncode:
+            return done.returncode
+    return 0
+
+
+def checkout(github: Path, name: str) -> Path:
+    git("clone", "-q", github.as_uri(), name, cwd=github.parent)
+    return github.parent / name
+
+
+def night(github: Path, name: str, green: str | None, **more) -> int:
+    """One night: the labs are green on that day, or red where it is None; then the record."""
+    lab = checkout(github, f"lab-{name}")
+    assert steps("elsewhere", lab) == 0
+    if green:
+        put(lab, green)
+    record = checkout(github, f"record-{name}")
+    kept = json.loads((lab / "book" / "status" / "newest.json").read_text())["00_start"]["green"]
+    put(record, kept, "_build/records/status-newest")
+    return steps("record", record, **more)
+
+
+def recorded(github: Path) -> str:
+    return json.loads(git("show", "nightly-status:book/status/newest.json", cwd=github))["00_start"]["green"]
+
+
+def test_a_night_that_nobody_merged_keeps_its_green_day(github):
+    assert night(github, "second", "second") == 0 and recorded(github) == "second"
+    assert night(github, "red", None, opened="https://example.edu/1") == 0 and recorded(github) == "second"
+
+
+def test_an_environment_without_a_record_keeps_what_was_not_merged(github):
+    assert night(github, "second", "second") == 0
+    assert steps("record", checkout(github, "none"), opened="https://example.edu/1") == 0
+    assert recorded(github) == "second"
+
+
+def test_the_job_is_red_unless_a_pull_request_is_open(github):
+    assert night(github, "second", "second", refuses=1) != 0
+    assert night(github, "third", "third", refuses=1, opened="https://example.edu/1") == 0
+    assert recorded(github) == "third"
+    assert (github.parent / "asked").read_text() == "create\n"
+
+
+def test_a_night_that_changes_nothing_asks_for_nothing(github):
+    assert night(github, "first", "first") == 0
+    assert not (github.parent / "asked").exists()
