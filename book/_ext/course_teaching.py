@@ -110,8 +110,8 @@ class CapacityDirective(TeachingDirective):
             machines.append((f"{cpus} vCPU, {memory} GiB", str(fit["usual"]), str(fit["all at once"]),
                              str(fit["minutes"])))
         return [table(("Lab, solved", "Seconds", "Peak, MiB"), labs, ["capacity"]),
-                table(("Machine", "Students", "All in the largest lab at once", "Minutes if all run the longest lab"),
-                      machines, ["capacity"])]
+                table(("Machine", "Students", "All in the largest lab at once",
+                       "Minutes at most if all run the longest lab"), machines, ["capacity"])]
 
 
 class LabNotesDirective(TeachingDirective):

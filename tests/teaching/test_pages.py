@@ -11,10 +11,11 @@ from tests.teaching.conftest import ROOT
 
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "book" / "instructors").glob("*.md")}
 TYPED = [line.replace("\\\n", " ") for text in PAGES.values()
-         for line in re.findall(r"^\$ python tools/teach\.py ((?:.*\\\n)*.*)$", text, re.M)]
+         for line in re.findall(r"^ *\$ python tools/teach\.py ((?:.*\\\n)*.*)$", text, re.M)]
 
 # Other people's programs have options of their own; what `docker run` starts is ours again.
-FOREIGN = re.compile(r"`(?:docker|helm|sudo) [^`]*`|^\$ docker run(?:.*\\\n)*?(?=.*teach\.py)", re.M)
+FOREIGN = re.compile(r"`(?:docker|helm|sudo) [^`]*`|^ *\$ (?:docker build|helm) (?:.*\\\n)*.*$"
+                     r"|^\$ docker run(?:.*\\\n)*?(?=.*teach\.py)", re.M)
 
 
 @pytest.mark.parametrize("line", TYPED)
