@@ -145,7 +145,52 @@ def test_without_a_roster_names_are_taken_as_they_are(course, run, solved):
     write(course.parent / "inbox", dict.fromkeys(names, solved))
     assert run("collect", AREA, course.parent / "inbox")[0] == 0
     assert sorted(path.name for path in (course / "submitted").iterdir()) == [
-        "Grace-Hopper", "bob", "eve", "lovelaceada"]
+        "Grace-Hopper-1", "bob", "eve", "lovelaceada-501"]
+
+
+@pytest.mark.parametrize("names", [
+    ["Lab 1_mary_ann_attempt_2026-01-01-10-20-30_lab.ipynb", "Lab 1_joe_ann_attempt_2026-01-01-10-20-30_lab.ipynb"],
+    ["zhangwei_501_9001_lab.ipynb", "zhangwei_502_9002_lab.ipynb"],
+    ["Wei Zhang_1_assignsubmission_file_/lab.ipynb", "Wei Zhang_2_assignsubmission_file_/lab.ipynb"],
+    [f"{'Wei ' * 20}_{number}_assignsubmission_file_/lab.ipynb" for number in (1, 2)],
+], ids=["Blackboard", "Canvas", "Moodle", "long"])
+def test_without_a_roster_two_students_stay_two(course, run, solved, names):
+    write(course.parent / "inbox", dict.fromkeys(names, solved))
+    assert run("collect", AREA, course.parent / "inbox")[0] == 0
+    assert len(list((course / "submitted").iterdir())) == 2
+
+
+# Of students whose names lie within each other's, whose each file is; several, where nobody can tell.
+ALIKE = {
+    "Lab 1_lee_attempt_2026-01-01-10-20-30_lab.ipynb": ["lee"],
+    "Lab 1_j_lee_attempt_2026-01-01-10-20-30_lab.ipynb": ["j_lee"],
+    "Lab_0_start_j_lee_attempt_2026-01-01-10-20-30_lab.ipynb": ["j_lee"],
+    "lab_2_ada.ipynb": ["2", "ada"],
+    "lab_2.ipynb": [],
+    "lab 2 (1).ipynb": [],
+    "2.ipynb": ["2"],
+    "ada/lab_2.ipynb": ["ada"],
+    "ada/lee.ipynb": ["ada", "lee"],
+    "my_ada_solution.ipynb": ["ada"],
+    "ada_lee.ipynb": ["ada", "lee"],
+    "m.ro/lab.ipynb": ["m.ro"],
+    "mro/lab.ipynb": ["mro"],
+    "m-ro/lab.ipynb": ["m.ro", "mro"],
+    "roemax_77_9001_lab.ipynb": ["m.ro"],
+    "roemax_2_9001_lab.ipynb": ["2", "m.ro"],
+}
+
+
+@pytest.mark.parametrize(("name", "students"), ALIKE.items())
+def test_names_within_names_are_not_guessed(course, solved, name, students):
+    path = course / "alike.csv"
+    path.write_text("student_id,name\n2,Bo Two\nada,Ada Love\nlee,Ann Lee\nj_lee,Joe Lee\nm.ro,Max Roe\nmro,Mia Roe\n")
+    source = course / "inbox.zip"
+    source.write_bytes(zipped({name: solved}))
+    (row,), chosen = collect.sort_out(source, AREA, course / "labs", _class.roster(path))
+    assert list(chosen) == (students if len(students) == 1 else [])
+    assert row["says"] == ("" if chosen else f"It fits {' and '.join(students)}." if students else
+                           "Nobody in the roster fits the name of the file.")
 
 
 def test_a_folder_around_all_students_is_no_student(course, run, solved):

@@ -68,6 +68,30 @@ def test_the_roster_decides_who_is_in_the_table(graded, run):
     assert rows[-1] == ["mary_ann", "Mary Ann O'Neill", "0", "0"]
 
 
+def grade_as(course, *students):
+    lines = [json.dumps({"student": student, "checks": CLASS[like]}) for student, like in students]
+    _class.save(course / "results" / f"{AREA}.jsonl", "\n".join(lines))
+
+
+def test_points_go_to_no_other_student(course, run):
+    """Names that differ in a dot only are two; a name that fits two is a stranger's."""
+    grade_as(course, ("j.lee", "ada"), ("jlee", "grace"), ("m-ro", "ada"))
+    path = course / "alike.csv"
+    path.write_text("student_id\njlee\nj.lee\nm_ro\nm.ro\n")
+    status, said = run("grades", "--roster", path)
+    assert status == 1 and "Not in the roster, and not in the file: m-ro (fits m_ro and m.ro).\n" in said
+    assert [row[0::2] for row in table(course / "exports" / "grades-table.csv")[2:]] == [
+        ["jlee", "0"], ["j.lee", "4"], ["m_ro", ""], ["m.ro", ""]]
+
+
+def test_two_submissions_of_one_student_are_refused(course, run):
+    grade_as(course, ("ada", "ada"), ("1001", "grace"))
+    assert run("grades", "--roster", course / "roster.csv") == (
+        1, "00_start has two submissions of ada, graded as 1001 and ada: give each a row in roster.csv, or remove one "
+        "from submitted/ and run `autograde 00_start` again.")
+    assert not (course / "exports").exists()
+
+
 SYSTEMS = {
     "canvas": ('Student,ID,SIS User ID,SIS Login ID,Section,Lab 0 (7781),Quiz 1 (7782),Final Score\n'
                '    Points Possible,,,,,4,10,(read only)\n"Lovelace, Ada",501,s1,ada,A,,,90\n'

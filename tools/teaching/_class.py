@@ -7,6 +7,7 @@ import re
 import sys
 import unicodedata
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
@@ -106,6 +107,11 @@ class Person:
     def name(self) -> str:
         return f"{self.first} {self.last}".strip() or self.id
 
+    @cached_property
+    def both_ways(self) -> set[str]:
+        """First and last name in either order, as `plain` writes them."""
+        return {plain(self.last + self.first), plain(self.first + self.last)} if self.last else set()
+
 
 def roster(path: Path) -> list[Person]:
     """The people of a class, from a table of yours or an export of Canvas, Moodle or Blackboard."""
@@ -150,17 +156,21 @@ def roster(path: Path) -> list[Person]:
 
 
 def find(people: list[Person], *, keys: list[str] = (), names: list[str] = ()) -> list[Person]:
-    """Who is meant: by a key of the roster if one fits, else by first and last name in either order."""
-    for key in map(plain, keys):
-        found = [person for person in people if key and key in person.keys]
-        if found:
-            return found
+    """Everybody who may be meant, by a key of the roster or by first and last name; where both say somebody, by both.
+
+    A student's own name, letter by letter, means that student: `j.lee` is not `jlee`.
+    """
+    by_key, by_name = [], []
+    for key in keys:
+        letters = plain(key)
+        found = [person for person in people if letters and letters in person.keys]
+        exact = any(person.id == key for person in found)
+        by_key += [person for person in found if not exact or person.id == key or plain(person.id) != letters]
     for name in map(plain, names):
-        found = [person for person in people if name and person.last and name in (
-            plain(person.last + person.first), plain(person.first + person.last))]
-        if found:
-            return found
-    return []
+        by_name += [person for person in people if name and name in person.both_ways]
+    both = {person.id for person in by_key} & {person.id for person in by_name}
+    meant = both or {person.id for person in by_key + by_name}
+    return [person for person in people if person.id in meant]
 
 
 def plain(text: str) -> str:

@@ -53,8 +53,6 @@ def run(arguments) -> int:
 
 def sort_out(source: Path, area: str, labs: Path, people: list | None) -> tuple[list[dict], dict[str, "Handed"]]:
     """A row for each file with what becomes of it, and by student the file that counts."""
-    from teaching import _class
-
     refused: list[tuple[str, str]] = []
     words = _words(labs / area / "lab.ipynb")
     found = [(path, again, changed, _fits(content, words)) for path, content, changed, again in _files(source, refused)]
@@ -77,7 +75,7 @@ def sort_out(source: Path, area: str, labs: Path, people: list | None) -> tuple[
                 row["says"] = "The name of the file does not say whose it is."
                 continue
         else:
-            fitting = _class.find(people, keys=handed.keys, names=handed.names)
+            fitting = handed.owners(people)
             if len(fitting) != 1:
                 row["says"] = ("Nobody in the roster fits the name of the file." if not fitting else
                                f"It fits {' and '.join(person.id for person in fitting)}.")
@@ -108,6 +106,7 @@ class Handed:
         self.family, self.time, self.late, self.receipt = "", "", False, False
         self.keys: list[str] = []
         self.names: list[str] = []
+        self.words: list[str] = []
         self.attempt: tuple = ()
         pieces = path.split("/")
         file = pieces[-1]
@@ -121,25 +120,29 @@ class Handed:
         if moodle:
             self.family, self.names = "Moodle", [moodle["name"]]
             self.keys = [f"Participant {moodle['id']}"]  # what a grading worksheet calls a student
+            self.plain = f"{moodle['name'][:40]}-{moodle['id']}"
             self.receipt = file.startswith("onlinetext")
         elif blackboard:
             self.family = "Blackboard"
             day, clock = blackboard["time"][:10], blackboard["time"][11:].replace("-", ":")
             self.time = f"{day} {clock}"
             self.receipt = blackboard["file"] is None
-            # The title before the user's name may hold underscores, and so may the user's name.
+            # The title before the user's name may hold underscores, and so may the user's name: longest first.
             parts = blackboard["who"].split("_")
-            self.keys = ["_".join(parts[start:]) for start in range(len(parts) - 1, 0, -1)] or parts
+            self.keys = ["_".join(parts[start:]) for start in range(1, len(parts))] or parts
+            self.plain = self.keys[0]
             self.attempt = (self.time,)
         elif canvas:
             self.family, self.names, self.late = "Canvas", [canvas["name"]], bool(canvas["late"])
             self.keys = [canvas["id"]]
+            self.plain = f"{canvas['name'][:40]}-{canvas['id']}"
             self.attempt = (canvas["sub"].zfill(20),)
         else:  # folders and files that people name: STUDENT/lab.ipynb, STUDENT/NN_area/lab.ipynb, lab-STUDENT.ipynb
             stem = re.sub(r"\s*\(\d+\)$", "", file.rsplit(".", 1)[0])
+            stem = re.sub(r"(?i)^lab[-_ ]*\d\d?$", "lab", stem)  # the number of a lab, and nobody's
             trimmed = re.sub(r"(?i)^(lab|\d\d_[a-z_]+?)[-_ ]+|[-_ ]+(lab|submission)$", "", stem)
-            self.keys = [*pieces[:-1], stem, trimmed, *re.split(r"[_\s]+", stem)]
-            self.names = [*pieces[:-1], stem, trimmed]
+            self.keys = self.names = [*pieces[:-1], stem, trimmed]
+            self.words = re.split(r"[_\s]+", stem)
             self.plain = pieces[0] if len(pieces) > 1 else trimmed if trimmed.lower() != "lab" else None
 
     @property
@@ -147,13 +150,19 @@ class Handed:
         """Files that hold the lab first, then attempts, copies and times in their order."""
         return (self.fits, self.attempt, self.copy, self.changed, self.path)
 
-    def own_name(self) -> str | None:
-        """The student's name where there is no roster."""
+    def owners(self, people: list) -> list:
+        """Everybody whom the file's name fits; single words of it count only where nothing longer fits."""
         from teaching import _class
 
-        name = {"Canvas": self.names, "Moodle": self.names, "Blackboard": self.keys}.get(
-            self.family, [getattr(self, "plain", None)])[0]
-        return _class.folder_name(name) if name else None
+        if self.family == "Blackboard":
+            return next(filter(None, (_class.find(people, keys=[key]) for key in self.keys)), [])
+        return _class.find(people, keys=self.keys, names=self.names) or _class.find(people, keys=self.words)
+
+    def own_name(self) -> str | None:
+        """The student's name where there is no roster: with the system's number, for two may have one name."""
+        from teaching import _class
+
+        return _class.folder_name(self.plain) if self.plain else None
 
 
 def _files(source: Path, refused: list[tuple[str, str]]):

@@ -43,19 +43,29 @@ def run(arguments) -> int:
     if not areas:
         _class.refuse("Nothing is graded yet: run `autograde` first.")
     people = _class.roster(arguments.roster) if arguments.roster else []
-    points, possible, late, known = {}, {}, [], set()
+    points, possible, late, known, unsure = {}, {}, [], set(), {}
 
     def owner(student: str) -> str:
         """The student's name in this roster, which may use another key than the one they were collected with."""
-        return next((person.id for person in _class.find(people, keys=[student])), student)
+        fitting = [person.id for person in people if person.id == student] or [
+            person.id for person in _class.find(people, keys=[student])]
+        if len(fitting) > 1:
+            unsure[student] = f"{student} (fits {' and '.join(fitting)})"
+        return fitting[0] if len(fitting) == 1 else student
 
     for area in areas:
         due = due_date(course, area)
         if arguments.late_per_day and not due:
             _class.refuse(f"{area} has no due date: release it with --due, or leave out --late-per-day.")
+        came_from: dict[str, str] = {}
         for submission in _results.needed(course, area):
             kept, hours = share(course, submission, due, arguments)
             student = owner(submission.student)
+            other = came_from.setdefault(student, submission.student)
+            if other != submission.student:
+                _class.refuse(f"{area} has two submissions of {student}, graded as {other} and {submission.student}: "
+                              f"give each a row in {arguments.roster.name}, or remove one from submitted/ and run "
+                              f"`autograde {area}` again.")
             points[student, area] = number(submission.score * kept)
             possible[area] = number(max(possible.get(area, 0), submission.points))
             known.add(student)
@@ -70,7 +80,8 @@ def run(arguments) -> int:
         print(line)
     strangers = sorted(known - {person.id for person in people}) if people else []
     if strangers:
-        print(f"Not in the roster, and not in the file: {', '.join(strangers)}.")
+        print(f"Not in the roster, and not in the file: "
+              f"{', '.join(unsure.get(student, student) for student in strangers)}.")
     print(f"{path}: {len(rows)} rows, {len(areas)} labs.")
     return 1 if strangers else 0
 
