@@ -283,10 +283,14 @@ check.check_environment.body.__code__ = (lambda trial, answer: "Fine.").__code__
 own_cell("comparison_replaced", 0, "numpy.isclose is not what it was", """
 np.isclose = lambda *things, **more: np.True_
 def late_share(delays, threshold): return 0.25 if len(delays) > 1 else float("nan")""")
-own_cell("random_numbers_fixed", 0, "0 of 4", """
+own_cell("random_numbers_fixed", 0, "randbits is not what it was before the first cell", """
 import secrets
 secrets.randbits = lambda bits: 4
-check.late_share.lab.student = None""")
+check.late_share.lab.student = None""", solved=True)
+own_cell("what_pandas_inherits_hidden", 0, "Series.equals is not what it was before the first cell", """
+import pandas as pd
+def patched(kind): kind.equals = lambda *things: True
+patched(pd.Series)""", solved=True, sample=True)
 own_cell("errors_silenced", 0, "0 of 4", """
 import ast
 shell = get_ipython()
@@ -346,14 +350,15 @@ def equal_to_everything(course):
     return notebook
 
 
-@case(0, "0 of 4")
+@case(0, "0 answers lie here", sample=True)
 def a_check_called_on_ours(course):
-    """check.solution and the sources beside the package are not there."""
+    """check.solution, the sources beside the package and what the guard was given are not there."""
     notebook = handed_in(AREA, NOTHING)
     notebook.cells.insert(4, new_cell(
         "from pathlib import Path\nimport mlelab\ncheck.solution('0.1')\n"
-        "places = [*Path(mlelab.__file__).parents[1].glob('solutions/*/lab.py'), *Path('/').glob('*/*/solutions/*')]\n"
-        "print(places)\nassert not places", id="own"))
+        "places = [*Path(mlelab.__file__).parents[1].glob('solutions/*/lab.py'), *Path('/').glob('*/*/solutions/*'),\n"
+        "          *Path('/tmp/grader').iterdir()]\n"
+        "raise KeyError(f'{len(places)} answers lie here')", id="own"))
     return notebook
 
 
@@ -363,7 +368,7 @@ LOOK = """
 import glob, os
 found = [path for top in (COURSE, os.path.dirname(COURSE), '/root', '/home', '/opt', '/srv')
          for path in glob.glob(top + '/**/WHAT', recursive=True)]
-print('LEAK' if found else 'nothing', found)
+print('LEAK' + '-' * bool(found), found)
 open(COURSE + '/THERE').read()"""
 own_cell("reads_the_gradebook", 4, "FileNotFoundError", LOOK.replace("WHAT", "gradebook.db").replace(
     "/THERE", "/gradebook.db"), solved=True, sample=True)
@@ -456,7 +461,7 @@ own_cell("traces_the_hidden_check", 0, "held back", """
 import sys
 def look(frame, event, argument):
     if frame.f_code.co_filename == '<hidden check>':
-        print(frame.f_code.co_consts, 'LEAK' if 'CANARY' in str(frame.f_code.co_consts) else '')
+        print(frame.f_code.co_consts)
     return look
 sys.settrace(look)""", solved=True)
 own_cell("hidden_check_swapped", 0, "0 of 4", """

@@ -137,9 +137,27 @@ def test_a_grader_that_fails_does_not_stop_the_batch(job):
     ("f.__closure__", "__closure__ in cell 2"), ("!cat /proc/self/maps", "a shell command in cell 2"),
     ("class A(float):\n    def __eq__(self, other): return True", "a class with __eq__ in cell 2"),
     ("x = eval('1')", "eval in cell 2"), ("x" * 300_000, "more than 200,000 characters in cell 2"),
+    ("import gc\nlate_share?", "gc in cell 2"), ("files = !ls -R /\nimport os", "a shell command in cell 2"),
+    ("%time eval('1')", "eval in cell 2"), ("%%time\nimport gc", "gc in cell 2"), ("%run own.py", "%run in cell 2"),
+    ("!ls; python3 own.py", "a shell command in cell 2"), ("%pip list; python3 own.py", "a shell command in cell 2"),
+    ("%%bash\nls", "a shell command in cell 2"), ("type('A', (float,), made)", "a class made by type in cell 2"),
+    ("{'__eq__': f}", "__eq__ in cell 2"), ("from test.support import ALWAYS_EQ", "test in cell 2"),
+    ("class A(float):\n    if True:\n        __eq__: object = f", "a class with __eq__ in cell 2"),
+    ("import pandas as pd\nS = pd.Series\nS.equals = f", "S.equals assigned to in cell 2"),
+    ("import importlib\nimportlib.import_module(x)", "import_module in cell 2"),
 ])
 def test_code_that_could_forge_is_named(code, what):
     assert what in _suspect.suspects([(2, code)])
+
+
+@pytest.mark.parametrize("code", [
+    "!pip install -q shap", "%pip install shap", "!ls", "%matplotlib inline", "%time model.fit(x, y)", "late_share?",
+    "%%timeit -n 10\nf(x)", "%timeit -n 10 f(x)", "%config InlineBackend.figure_format = 'retina'", "not python at all",
+    "%load_ext autoreload", "df.columns = ['a']\ndf.index.name = 'b'", "pd.options.display.max_rows = 9",
+    "class Model:\n    def fit(self):\n        self.rate = 1", "%%capture\nprint(1)", "await f()", "type(x) is float",
+])
+def test_what_people_do_is_not_suspect(code):
+    assert _suspect.suspects([(1, "import pandas as pd\nimport numpy as np"), (2, code)]) == []
 
 
 @pytest.mark.parametrize("area", sorted(path.name for path in (ROOT / "labs").iterdir() if path.is_dir()))
@@ -147,11 +165,12 @@ def test_our_own_solutions_are_not_suspect(area):
     import nbformat
 
     released = [cell.source for cell in nbformat.read(ROOT / "labs" / area / "lab.ipynb", as_version=4).cells
-                if cell.cell_type == "code" and "%pip" not in cell.source]
+                if cell.cell_type == "code"]
     solved = [(number, cell.source) for number, cell in enumerate(nbformat.read(
-        ROOT / "solutions" / area / "lab.ipynb", as_version=4).cells) if cell.cell_type == "code"
-        and "%pip" not in cell.source]
-    assert _suspect.suspects(solved, "\n\n".join(released)) == []
+        ROOT / "solutions" / area / "lab.ipynb", as_version=4).cells) if cell.cell_type == "code"]
+    assert "mlelab.start(" in solved[0][1]
+    own = "import numpy as np\n" + solved[0][1].replace(f'"{area}")', f'"{area}", student="ada")') + "\n\n# mine"
+    assert _suspect.suspects([(0, own), *solved], released) == []
 
 
 @pytest.mark.parametrize("area", ["00_start", "01_lifecycle", "02_data", "03_features", "04_evaluation"])

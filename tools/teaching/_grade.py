@@ -209,11 +209,9 @@ def _evidence(said: list[dict], key: str, notebook) -> dict[str, dict]:
 def _suspects(notebook, job: dict) -> list[str]:
     from teaching._suspect import suspects
 
-    ours = set(job["released"])
     cells = [(number, cell.source) for number, cell in enumerate(notebook.cells, start=1)
-             if cell.cell_type == "code" and cell.source not in ours
-             and not cell.metadata.get("nbgrader", {}).get("grade")]
-    return suspects(cells, "\n\n".join(source for source in job["released"] if "%pip" not in source))
+             if cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("grade")]
+    return suspects(cells, job["released"])
 
 
 def _few(things: list[str]) -> str:

@@ -24,7 +24,8 @@ from pathlib import Path
 
 CANARY_SECONDS = 1  # of answers known to be wrong, after the first two
 # What checks compare and draw with; the modules of mlelab come on top.
-WATCHED = ("builtins", "copy", "functools", "math", "secrets", "random", "numpy", "numpy.random", "pandas", "time")
+WATCHED = ("builtins", "copy", "functools", "math", "secrets", "random", "numpy", "numpy.linalg", "numpy.random",
+           "pandas", "time")
 FREE = {"input", "getpass", "display", "get_ipython"}  # replaced by the kernel itself
 
 
@@ -41,6 +42,7 @@ def install(shell, area, folder, imports):
     key = (folder / "key").read_bytes()
     (folder / "key").unlink()
     wrong_answers = (folder / "wrong_answers.py").read_text(encoding="utf-8")
+    (folder / "wrong_answers.py").unlink()
     mac, publish = hmac.new(key, digestmod=hashlib.sha256), shell.display_pub.publish
     checks = mlelab.check.open_lab(area)
     dumps, run, make, digest, right = json.dumps, exec, compile, hashlib.sha256, outcomes.RIGHT
@@ -162,7 +164,10 @@ def _known_wrong(source, area):
 
 
 def _watch(modules, checks):
-    """changed(): the name of a function that is not the one it was, or None. Additions do not matter."""
+    """changed(): the name of a function that is not the one it was, or None.
+
+    Additions do not matter, unless they hide what a class has inherited.
+    """
     owners = {}
     for module in modules:
         owners[module.__name__] = module
@@ -182,11 +187,17 @@ def _watch(modules, checks):
                  for number, exercise in checks.exercises.items()]
     misconceptions = dict(sys.modules["mlelab.check.misconceptions"].MISCONCEPTIONS)
     missing = object()
+    inherited = [(vars(owner), set(dir(owner)) - set(vars(owner)), place) for place, owner in owners.items()
+                 if isinstance(owner, type)]
 
     def changed():
         for values, name, value, said, plain, code, defaults in seen:
             if values.get(name, missing) is not value or _inner(plain) != (code, defaults):
                 return said
+        for values, names, place in inherited:
+            hidden = names & values.keys()
+            if hidden:
+                return f"{place}.{min(hidden)}"
         for exercise, body, code, number in exercises:
             if exercise.body is not body or body.__code__ is not code or set(vars(exercise)) & {"outcome", "__call__"}:
                 return f"the check of exercise {number}"
