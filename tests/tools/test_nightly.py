@@ -27,7 +27,7 @@ def github(tmp_path) -> Path:
     git("init", "-q", "-b", "main", "seed", cwd=tmp_path)
     seed = tmp_path / "seed"
     (seed / ".gitignore").write_text("_build/\n")
-    put(seed, "first")
+    put(seed, "first", "first")
     git("add", ".", cwd=seed)
     git("commit", "-qm", "first", cwd=seed)
     git("clone", "-q", "--bare", "seed", "github.git", cwd=tmp_path)
@@ -37,10 +37,10 @@ def github(tmp_path) -> Path:
     return tmp_path / "github.git"
 
 
-def put(clone: Path, green: str, folder: str = "book/status") -> None:
+def put(clone: Path, ran: str, green: str, folder: str = "book/status") -> None:
     path = clone / folder / "newest.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"00_start": {"green": green}}))
+    path.write_text(json.dumps({"00_start": {"ran": ran, "green": green}}))
 
 
 def steps(job: str, clone: Path, opened: str = "", refuses: int = 0) -> int:
@@ -61,15 +61,13 @@ def checkout(github: Path, name: str) -> Path:
     return github.parent / name
 
 
-def night(github: Path, name: str, green: str | None, **more) -> int:
-    """One night: the labs are green on that day, or red where it is None; then the record."""
+def night(github: Path, name: str, red: bool = False, **more) -> int:
+    """One night: the lab runs, green or red, and then what happened is recorded."""
     lab = checkout(github, f"lab-{name}")
     assert steps("elsewhere", lab) == 0
-    if green:
-        put(lab, green)
+    known = json.loads((lab / "book" / "status" / "newest.json").read_text())["00_start"]["green"]
     record = checkout(github, f"record-{name}")
-    kept = json.loads((lab / "book" / "status" / "newest.json").read_text())["00_start"]["green"]
-    put(record, kept, "_build/records/status-newest")
+    put(record, name, known if red else name, "_build/records/status-newest")
     return steps("record", record, **more)
 
 
@@ -78,23 +76,26 @@ def recorded(github: Path) -> str:
 
 
 def test_a_night_that_nobody_merged_keeps_its_green_day(github):
-    assert night(github, "second", "second") == 0 and recorded(github) == "second"
-    assert night(github, "red", None, opened="https://example.edu/1") == 0 and recorded(github) == "second"
+    assert night(github, "second") == 0 and recorded(github) == "second"
+    assert night(github, "third", red=True, opened="https://example.edu/1") == 0 and recorded(github) == "second"
 
 
 def test_an_environment_without_a_record_keeps_what_was_not_merged(github):
-    assert night(github, "second", "second") == 0
-    assert steps("record", checkout(github, "none"), opened="https://example.edu/1") == 0
+    assert night(github, "second") == 0
+    other = checkout(github, "other")
+    put(other, "third", "third", "_build/records/status-lowest")
+    (other / "_build/records/status-lowest/newest.json").rename(other / "_build/records/status-lowest/lowest.json")
+    assert steps("record", other, opened="https://example.edu/1") == 0
     assert recorded(github) == "second"
 
 
 def test_the_job_is_red_unless_a_pull_request_is_open(github):
-    assert night(github, "second", "second", refuses=1) != 0
-    assert night(github, "third", "third", refuses=1, opened="https://example.edu/1") == 0
+    assert night(github, "second", refuses=1) != 0
+    assert night(github, "third", refuses=1, opened="https://example.edu/1") == 0
     assert recorded(github) == "third"
     assert (github.parent / "asked").read_text() == "create\n"
 
 
 def test_a_night_that_changes_nothing_asks_for_nothing(github):
-    assert night(github, "first", "first") == 0
+    assert night(github, "first") == 0
     assert not (github.parent / "asked").exists()
