@@ -209,6 +209,61 @@ def test_the_time_of_an_attempt_is_kept(course, run, solved, monkeypatch):
     assert (course / "submitted" / "ada" / AREA / "timestamp.txt").read_text() == "2026-01-03 02:00:00 UTC\n"
 
 
+def stamped(course) -> str | None:
+    path = course / "submitted" / "ada" / AREA / "timestamp.txt"
+    return path.read_text() if path.exists() else None
+
+
+FIRST, LATER = (f"Lab 1_ada_attempt_2026-01-0{day}-09-00-00_lab.ipynb" for day in (1, 2))
+
+
+def test_an_older_download_replaces_nothing(course, run, solved, empty):
+    old = write(course.parent / "old", {FIRST: empty})
+    run("collect", AREA, write(course.parent / "new", {LATER: solved}))
+    there = course / "submitted" / "ada" / AREA / "lab.ipynb"
+    says = f"{FIRST}: older attempt: What ada handed in at 2026-01-02 09:00 is newer and stays.\n"
+    for words in (["--dry-run"], []):
+        status, said = run("collect", AREA, old, *words)
+        assert status == 0 and says in said and "\n0 submissions of 00_start collected, 1 older attempts, " in said
+        assert there.read_bytes() == solved and "2026-01-02" in stamped(course)
+    assert listed(course)[FIRST]["status"] == "older"
+    assert not (course / "collected" / AREA).exists()
+
+
+def test_a_time_does_not_outlive_its_attempt(course, run, solved, empty):
+    run("collect", AREA, write(course.parent / "first", {FIRST: empty}))
+    _class.save(course / "submitted" / "ada" / AREA / "timestamp.txt", "2026-01-01 08:00\n")  # by hand
+    again = run("collect", AREA, course.parent / "first")[1]
+    assert again.startswith("1 submissions") and stamped(course) == "2026-01-01 08:00\n"
+    status, said = run("collect", AREA, write(course.parent / "mail", {"ada/lab.ipynb": solved}))
+    assert status == 0 and "It replaces what was collected before, kept as collected/00_start/replaced/ada-" in said
+    assert "Its time is not known; write it into timestamp.txt if it counts." in said
+    assert stamped(course) is None
+    kept = {path.suffix: path.read_bytes() for path in (course / "collected" / AREA / "replaced").iterdir()}
+    assert kept == {".ipynb": empty, ".txt": b"2026-01-01 08:00\n"}
+    run("collect", AREA, write(course.parent / "second", {LATER: empty}))
+    assert "2026-01-02" in stamped(course)
+
+
+@pytest.mark.parametrize("name", ["Núñez Ortega, José.ipynb", "Nu\u0301n\u0303ez Ortega, Jose\u0301.ipynb"])
+def test_names_in_an_archive_of_macos_are_read(course, run, solved, monkeypatch, name):
+    """They are UTF-8 without the flag that says so."""
+    monkeypatch.setattr(zipfile.ZipInfo, "_encodeFilenameFlags", lambda info: (info.filename.encode(), info.flag_bits))
+    (course.parent / "mac.zip").write_bytes(zipped({name: solved}))
+    assert run("collect", AREA, course.parent / "mac.zip", "--roster", course / "roster.csv")[0] == 0
+    assert list(listed(course)) == [name]
+    assert listed(course)[name]["student"] == "jose"
+
+
+def test_names_in_an_archive_of_dos_are_read(course, run, solved, monkeypatch):
+    name = "Núñez Ortega, José.ipynb"
+    monkeypatch.setattr(zipfile.ZipInfo, "_encodeFilenameFlags",
+                        lambda info: (info.filename.encode("cp437"), info.flag_bits))
+    (course.parent / "dos.zip").write_bytes(zipped({name: solved}))
+    run("collect", AREA, course.parent / "dos.zip", "--roster", course / "roster.csv")
+    assert listed(course)[name]["student"] == "jose"
+
+
 def test_a_zip_in_the_download_is_opened_once(course, run, solved):
     inner = zipped({"lab.ipynb": solved, "__MACOSX/._lab.ipynb": b"x", "deep.zip": zipped({"lab.ipynb": solved})})
     source = course.parent / "download.zip"

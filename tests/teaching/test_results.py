@@ -5,6 +5,7 @@ import datetime
 import json
 import re
 import shutil
+import time
 from xml.etree import ElementTree as ET
 
 import nbformat
@@ -167,14 +168,15 @@ def due(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("time", "words", "points"), [
-    ("2027-02-01 11:59:00", ["--late-per-day", 10], "4"),
-    ("2027-02-01 12:30:00", ["--late-per-day", 10], "3.6"),
-    ("2027-02-01 12:30:00", ["--late-per-day", 10, "--late-grace", 1], "4.0"),
-    ("2027-02-03 12:30:00", ["--late-per-day", 10], "2.8"),
-    ("2027-02-03 12:30:00", ["--late-per-day", 40, "--late-most", 50], "2.0"),
-    ("2027-03-03 12:30:00", ["--late-per-day", 10], "0.0"),
-    ("2027-03-03 12:30:00", [], "4.0"),
+    ("2027-02-01 11:59:00 UTC", ["--late-per-day", 10], "4"),
+    ("2027-02-01 12:30:00 UTC", ["--late-per-day", 10], "3.6"),
+    ("2027-02-01 12:30:00 UTC", ["--late-per-day", 10, "--late-grace", 1], "4.0"),
+    ("2027-02-03 12:30:00 UTC", ["--late-per-day", 10], "2.8"),
+    ("2027-02-03 12:30:00 UTC", ["--late-per-day", 40, "--late-most", 50], "2.0"),
+    ("2027-03-03 12:30:00 UTC", ["--late-per-day", 10], "0.0"),
+    ("2027-03-03 12:30:00 UTC", [], "4.0"),
     ("2027-02-01 13:30:00+01:00", ["--late-per-day", 10], "3.6"),
+    ("2027-02-01 13:30:00 CET", ["--late-per-day", 10], "3.6"),
     ("no time", ["--late-per-day", 10], "4"),
 ])
 def test_late_work_costs_what_was_said_and_nothing_else(graded, run, due, time, words, points):
@@ -185,6 +187,40 @@ def test_late_work_costs_what_was_said_and_nothing_else(graded, run, due, time, 
     rows = {row[0]: row[2] for row in table(graded / "exports" / "grades-table.csv")}
     assert float(rows["ada"]) == float(points)
     assert ("hours late" in said) == (time > "2027-02-01 12" and time[0] == "2")
+    assert ("ada: submitted/ada/00_start/timestamp.txt holds no time like '2027-02-01 23:59', so the work counts as in "
+            "time.\n" in said) == (time == "no time")
+
+
+def test_a_time_without_a_zone_is_that_of_this_machine(graded, run, due, monkeypatch):
+    """In New York, 06:59 is before noon in UTC, and 07:30 is not."""
+    shutil.copy(due, graded)
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        for at, late in (("2027-02-01 06:59", False), ("2027-02-01 07:30", True), ("2027-02-01 07:30 UTC", False)):
+            hand_in_at(graded, "ada", at)
+            assert ("ada: 00_start came 0.5 hours late" in run("grades")[1]) == late
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_the_gradebook_gets_the_time_of_the_submission_and_no_other(books, graded, capsys, monkeypatch):
+    from teaching._books import Books
+
+    kept = Books.__new__(Books)
+    kept.course, kept.area, kept.gradebook, kept.known = graded, AREA, books, set()
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        for at, stored in (("2027-02-01 07:30", datetime.datetime(2027, 2, 1, 12, 30)), ("no time", None)):
+            hand_in_at(graded, "ada", at)
+            kept._points("ada", {})
+            assert books.find_submission(AREA, "ada").timestamp == stored
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert capsys.readouterr().out == "ada: timestamp.txt holds no time like '2027-02-01 23:59', and is not used.\n"
 
 
 @pytest.mark.parametrize(("words", "says"), [

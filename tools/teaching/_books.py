@@ -5,6 +5,7 @@ import json
 import os
 import re
 import warnings
+from datetime import UTC
 from pathlib import Path
 
 from teaching import _class, _grade, _results
@@ -92,16 +93,12 @@ class Books:
     def _points(self, student: str, scores: dict[str, float]) -> None:
         """As nbgrader's SaveAutoGrades does: a score that a person gave stays, and is marked for a second look."""
         book, stamp = self.gradebook, self.course / "submitted" / student / self.area / "timestamp.txt"
-        more = {}
-        if stamp.exists():
-            from nbgrader.utils import parse_utc
-
-            try:
-                more["timestamp"] = parse_utc(stamp.read_text(encoding="utf-8").strip())
-            except ValueError:
-                print(f"{student}: {stamp.name} holds no time, and is not used.")
+        time = _class.stamp(stamp)
+        if stamp.exists() and not time:
+            print(f"{student}: {stamp.name} {_class.NO_TIME}, and is not used.")
         book.update_or_create_student(student)
-        book.update_or_create_submission(self.area, student, **more)
+        handed_in = time.astimezone(UTC).replace(tzinfo=None) if time else None
+        book.update_or_create_submission(self.area, student, timestamp=handed_in)
         for grade in book.find_submission_notebook("lab", self.area, student).grades:
             grade.auto_score = scores.get(grade.name, 0)
             grade.needs_manual_grade = grade.manual_score is not None

@@ -7,6 +7,7 @@ import re
 import sys
 import unicodedata
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
@@ -23,6 +24,8 @@ HEADINGS = {
 }
 KEYS = ("student_id", "student id", "id", "identifier", "sis_id", "lms_id", "sis user id", "sis login id", "username",
         "login", "id number", "email address", "email", "e-mail")
+
+NO_TIME = "holds no time like '2027-02-01 23:59'"
 
 
 def refuse(sentence: str) -> NoReturn:
@@ -76,6 +79,24 @@ def save(path: Path, content: str | bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
     return path
+
+
+def moment(text: str) -> datetime | None:
+    """A time, this machine's where it names no zone, as with `release --due`; None if it is none."""
+    from dateutil.tz import gettz
+
+    named = re.fullmatch(r"(.+) ([A-Za-z]\S*)", text)
+    zone = gettz(named[2]) if named else None
+    try:
+        return (datetime.fromisoformat(named[1]).replace(tzinfo=zone) if zone else
+                datetime.fromisoformat(text)).astimezone()
+    except (ValueError, OverflowError):
+        return None
+
+
+def stamp(path: Path) -> datetime | None:
+    """The time in a timestamp.txt; None if there is none, or it cannot be read."""
+    return moment(path.read_text(encoding="utf-8-sig", errors="replace").strip()) if path.exists() else None
 
 
 def as_csv(rows: list[list], heads: list[str]) -> str:
@@ -181,5 +202,5 @@ def plain(text: str) -> str:
 
 def folder_name(text: str) -> str:
     """A student's name as the name of a folder on any system."""
-    name = re.sub(r"[^\w.@-]+", "-", text.strip()).strip("-.")
+    name = re.sub(r"[^\w.@-]+", "-", unicodedata.normalize("NFC", text.strip())).strip("-.")
     return name[:64] or "nameless"

@@ -31,8 +31,9 @@ def run(arguments) -> int:
     rows, chosen = sort_out(arguments.source, area, course / "labs", people)
     for number, (student, handed) in enumerate(sorted(chosen.items()), start=1):
         _class.progress(number, len(chosen), student)
-        if not arguments.dry_run:
-            _store(course, area, student, handed)
+        row = next(row for row in rows if row["status"] == "collected" and row["student"] == student)
+        newer, says = _store(course, area, student, handed, arguments.dry_run)
+        row.update(status="older" if newer else "collected", says=f"{row['says']} {says}".strip())
     said = {"older": "older attempt", "unmatched": "not matched", "refused": "refused"}
     for row in rows:
         if row["status"] in said or row["says"]:
@@ -206,7 +207,7 @@ def _archive(source, name: str, refused: list[tuple[str, str]], depth: int):
     except (zipfile.BadZipFile, ValueError, NotImplementedError):
         return no("It is not a zip file, or it is damaged.")
     members = [member for member in archive.infolist() if not member.is_dir()]
-    paths = [PurePosixPath(member.filename.replace("\\", "/")) for member in members]
+    paths = [PurePosixPath(_name(member).replace("\\", "/")) for member in members]
     if any(path.is_absolute() or ".." in path.parts or ":" in path.parts[0] for path in paths if path.parts):
         return no("A name in it points out of the archive; none of its files is taken.")
     if len(members) > MEMBERS or sum(member.file_size for member in members) > TOTAL:
@@ -244,6 +245,16 @@ def _archive(source, name: str, refused: list[tuple[str, str]], depth: int):
     return None
 
 
+def _name(member) -> str:
+    """A name in an archive; macOS writes UTF-8 and does not say so."""
+    if not member.flag_bits & 0x800:
+        try:
+            return member.filename.encode("cp437").decode("utf-8")
+        except UnicodeError:
+            pass
+    return member.filename
+
+
 def _outer(paths: list[str]) -> int:
     """How many folders stand around all students' folders, such as the one that a zip file was made of."""
     pieces = [path.split("/") for path in paths]
@@ -270,24 +281,37 @@ def _fits(content: bytes, words: list[str]) -> bool:
     return any(word.encode() in text for word in words)
 
 
-def _store(course: Path, area: str, student: str, handed: Handed) -> None:
-    """Write the submission; another one that lay there before is kept in collected/."""
+def _store(course: Path, area: str, student: str, handed: Handed, dry_run: bool) -> tuple[bool, str]:
+    """Write the submission: whether one that lies there is newer and stays, and what became of it, which is kept."""
     import hashlib
-    from datetime import UTC, datetime
+    from datetime import UTC
 
     from teaching import _class
 
     folder = course / "submitted" / student / area
-    lab, before = folder / "lab.ipynb", folder / "lab.ipynb.before"
+    lab, before, stamp = folder / "lab.ipynb", folder / "lab.ipynb.before", folder / "timestamp.txt"
     original, content = before if before.exists() else lab, handed.read()
+    time = _class.moment(handed.time)  # the system's clock is taken for this machine's
+    says = ""
     if original.exists():
         there = original.read_bytes()
         if there == content:
-            return
-        digest = hashlib.sha256(there).hexdigest()[:8]
-        _class.save(course / "collected" / area / "replaced" / f"{student}-{digest}.ipynb", there)
-        before.unlink(missing_ok=True)
-    _class.save(lab, content)
-    if handed.time:
-        time = datetime.fromisoformat(handed.time).astimezone(UTC)  # the system's clock is taken for this machine's
-        _class.save(folder / "timestamp.txt", f"{time:%Y-%m-%d %H:%M:%S} UTC\n")
+            return False, ""
+        known = _class.stamp(stamp)
+        if known and time and time < known:
+            return True, f"What {student} handed in at {known:%Y-%m-%d %H:%M} is newer and stays."
+        kept = course / "collected" / area / "replaced" / f"{student}-{hashlib.sha256(there).hexdigest()[:8]}.ipynb"
+        says = f"It replaces what was collected before, kept as {kept.relative_to(course)}."
+        if stamp.exists() and not time:
+            says += " Its time is not known; write it into timestamp.txt if it counts."
+        if not dry_run:
+            _class.save(kept, there)
+            if stamp.exists():
+                _class.save(kept.with_suffix(".txt"), stamp.read_bytes())
+                stamp.unlink()
+            before.unlink(missing_ok=True)
+    if not dry_run:
+        _class.save(lab, content)
+        if time:
+            _class.save(stamp, f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC\n")
+    return False, says

@@ -162,15 +162,16 @@ def due_date(course: Path, area: str):
 def share(course: Path, submission, due, arguments) -> tuple[float, float]:
     """Which share of the points counts, and how many hours late it was; an unknown time is in time."""
     import math
-    from datetime import UTC, datetime
+
+    from teaching import _class
 
     stamp = course / "submitted" / submission.student / submission.area / "timestamp.txt"
     if due is None or not stamp.exists():
         return 1.0, 0.0
-    try:
-        time = datetime.fromisoformat(stamp.read_text(encoding="utf-8").strip().removesuffix(" UTC"))
-    except ValueError:
+    time = _class.stamp(stamp)
+    if time is None:
+        print(f"{submission.student}: {stamp.relative_to(course)} {_class.NO_TIME}, so the work counts as in time.")
         return 1.0, 0.0
-    hours = (time.replace(tzinfo=time.tzinfo or UTC) - due).total_seconds() / 3600
+    hours = (time - due).total_seconds() / 3600
     days = math.ceil(max(hours - arguments.late_grace, 0) / 24)
     return 1 - min(days * arguments.late_per_day, arguments.late_most) / 100, max(hours, 0.0)
