@@ -102,7 +102,7 @@ def term(folder: Path, course: Path, people: dict) -> dict[str, float]:
     run("autograde", AREA, "--course", course, *(word for pair in LIMITS.items() for word in pair))
     run("feedback", AREA, "--course", course)
     run("grades", "--course", course, "--roster", roster)
-    with open(course / "exports" / "grades-table.csv", encoding="utf-8", newline="") as file:
+    with open(course / "exports" / "grades-table.csv", encoding="utf-8-sig", newline="") as file:
         return {row["student"]: float(row["Lab 0"]) for row in csv.DictReader(file)
                 if row["student"] in people and row["Lab 0"]}
 

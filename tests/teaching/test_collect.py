@@ -62,7 +62,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 
 def listed(course: Path) -> dict[str, dict]:
-    with open(course / "collected" / f"{AREA}.csv", encoding="utf-8", newline="") as file:
+    with open(course / "collected" / f"{AREA}.csv", encoding="utf-8-sig", newline="") as file:
         return {row["file"]: row for row in csv.DictReader(file)}
 
 

@@ -49,8 +49,11 @@ def graded(course):
 
 
 def table(path) -> list[list[str]]:
+    """The rows; ours start with a byte order mark, which Excel needs, and a system's own do not."""
     with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.reader(file))
+        text = file.read()
+    assert text.startswith("\ufeff") != (re.sub(r"grades-|\.csv", "", path.name) in SYSTEMS)
+    return list(csv.reader(text.removeprefix("\ufeff").splitlines()))
 
 
 def test_a_plain_table_of_grades(graded, run):
@@ -151,6 +154,45 @@ def test_points_that_were_given_by_hand_count_at_once(books, graded, run):
     assert "0.5 of 4 points." in (graded / "feedback" / "grace" / AREA / "lab.html").read_text()
     assert run("report", AREA)[0] == 0
     assert [row[2] for row in table(graded / "reports" / AREA / "exercises.csv")] == ["earned", "0.5", "0.0", "0.333"]
+
+
+def exported(course, run, export: str, *words) -> tuple[str, list]:
+    (course / "export.csv").write_text(export, encoding="utf-8")
+    status, said = run("grades", "--format", "moodle", "--roster", course / "export.csv", *words)
+    path = course / "exports" / "grades-moodle.csv"
+    return said, table(path) if path.exists() else []
+
+
+@pytest.mark.parametrize("head", ["Assignment: Lab 0 (Real)", "Aufgabe: Lab 0 (Punkte)", "Assignment: Lab 0", "Lab 0",
+                                  "Lab 0 [Total Pts: 4] |7"])
+def test_the_heading_of_a_lab_is_found(graded, run, head):
+    rows = exported(graded, run, f"ID number,Email address,{head},Assignment: Lab 01 (Real),Course total (Real)\n"
+                    "ada,ada@example.edu,-,-,-\n")[1]
+    assert rows == [["ID number", "Email address", head], ["ada", "ada@example.edu", "4"]]
+
+
+def test_two_headings_of_a_lab_are_refused(graded, run):
+    export = "ID number,Assignment: Lab 0 (Real),Quiz: Lab 0 (Real)\nada,-,-\n"
+    assert exported(graded, run, export) == (
+        "export.csv has two columns for 00_start, 'Assignment: Lab 0 (Real)' and 'Quiz: Lab 0 (Real)': give the whole "
+        "heading with --name, or remove one.", [])
+    assert exported(graded, run, export, "--name", "Quiz: Lab 0 (Real)")[1][0] == ["ID number", "Quiz: Lab 0 (Real)"]
+
+
+def test_a_grading_worksheet_of_moodle_is_filled(graded, run):
+    export = ("Identifier,Full name,Email address,Status,Grade,Maximum grade,Feedback comments\n"
+              "Participant 17,Ada Lovelace,ada@example.edu,Submitted,,4.00,-good\n")
+    assert exported(graded, run, export)[1] == [
+        ["Identifier", "Full name", "Email address", "Status", "Maximum grade", "Feedback comments", "Grade"],
+        ["Participant 17", "Ada Lovelace", "ada@example.edu", "Submitted", "4.00", "-good", "4"]]
+    shutil.copy(graded / "results" / f"{AREA}.jsonl", graded / "results" / "01_lifecycle.jsonl")
+    assert exported(graded, run, export)[0] == (
+        "export.csv is a grading worksheet, which has one lab: name that, as in `grades 00_start`.")
+
+
+def test_what_a_system_knows_its_students_by_stays(graded, run):
+    export = "ID number,Email address\n-17,@ada\nada,=x@example.edu\n"
+    assert exported(graded, run, export)[1][1:] == [["-17", "@ada", ""], ["ada", "=x@example.edu", "4"]]
 
 
 def hand_in_at(course, student, time):

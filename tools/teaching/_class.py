@@ -99,13 +99,15 @@ def stamp(path: Path) -> datetime | None:
     return moment(path.read_text(encoding="utf-8-sig", errors="replace").strip()) if path.exists() else None
 
 
-def as_csv(rows: list[list], heads: list[str]) -> str:
-    """A CSV file; a text that a spreadsheet would take for a formula gets an apostrophe in front."""
+def as_csv(rows: list[list], heads: list[str], ours: bool = True) -> str:
+    """A CSV file. Ours is for a spreadsheet: with a byte order mark, which Excel needs to see UTF-8, and an apostrophe
+    in front of a text that would be a formula. A system's own stays as it is: it would not know its students again.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(heads)
-    writer.writerows([[_harmless(value) for value in row] for row in rows])
-    return out.getvalue()
+    writer.writerows([[_harmless(value) for value in row] for row in rows] if ours else rows)
+    return "\ufeff" * ours + out.getvalue()
 
 
 def _harmless(value):

@@ -1,8 +1,9 @@
 """Write the points of all graded labs: a plain table, or the CSV file that Canvas, Moodle or Blackboard imports.
 
 For a system's own format pass the table that it exports as --roster: its rows and the columns that identify a student
-stay as they are, and the labs' columns are filled in. A column whose heading starts with the lab's name is filled,
-such as "Lab 0 (7781)" of Canvas or "Lab 0 [Total Pts: 2 Score] |4711" of Blackboard; else a new one is added.
+stay as they are, and the labs' columns are filled in. A column whose heading has the lab's name is filled, such as
+"Lab 0 (7781)" of Canvas, "Assignment: Lab 0 (Real)" of Moodle or "Lab 0 [Total Pts: 2 Score] |4711" of Blackboard;
+else a new one is added. In a grading worksheet of Moodle, the column Grade is filled, for one lab.
 
 Late work costs nothing unless you say so: --late-per-day 10 takes 10 % of the points for each day begun after the due
 date of `release --due`, --late-grace 2 forgives two hours, --late-most 50 never takes more than half.
@@ -75,7 +76,7 @@ def run(arguments) -> int:
     heads, rows = (plain_table if arguments.format == "table" else system_table)(
         arguments, areas, people, points, possible, sorted(known))
     path = _class.save(arguments.output or course / "exports" / f"grades-{arguments.format}.csv",
-                       _class.as_csv(rows, heads))
+                       _class.as_csv(rows, heads, ours=arguments.format == "table"))
     for line in late:
         print(line)
     strangers = sorted(known - {person.id for person in people}) if people else []
@@ -119,6 +120,8 @@ def plain_table(arguments, areas, people, points, possible, known):
 
 def system_table(arguments, areas, people, points, possible, known):
     """The rows of the system's own export, with the labs' columns filled in."""
+    import re
+
     from teaching import _class
 
     there = list(people[0].row)
@@ -130,8 +133,16 @@ def system_table(arguments, areas, people, points, possible, known):
     columns = {}
     for area in areas:
         name = heading(arguments.name, area)
-        fitting = [head for head in there if head == name or head.startswith((f"{name} (", f"{name} ["))]
+        fitting = [head for head in there if re.fullmatch(rf"([^:]+: )?{re.escape(name)}( [(\[].*)?", head or "")]
+        if len(fitting) > 1:
+            _class.refuse(f"{arguments.roster.name} has two columns for {area}, {fitting[0]!r} and {fitting[1]!r}: "
+                          "give the whole heading with --name, or remove one.")
         columns[area] = fitting[0] if fitting else name
+    if arguments.format == "moodle" and {"Identifier", "Grade"} <= set(there):
+        if len(areas) > 1:
+            _class.refuse(f"{arguments.roster.name} is a grading worksheet, which has one lab: name that, as in "
+                          f"`grades {areas[0]}`.")
+        columns, kept = {areas[0]: "Grade"}, [head for head in there if head and head != "Grade"]
     nothing = 0 if arguments.missing == "zero" else ""
     rows = [[*(person.row[head] for head in kept), *(points.get((person.id, area), nothing) for area in areas)]
             for person in people]
