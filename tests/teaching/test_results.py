@@ -328,6 +328,33 @@ def test_feedback_says_why(graded, run):
     assert "It could not be graded: The file is empty." in (graded / "feedback" / "zoe" / AREA / "lab.html").read_text()
 
 
+def test_feedback_says_what_is_held_back(course, run):
+    """The check is right, its points are held back, and both are said; of a hidden check too."""
+    says = "Held back until somebody has looked at the code."
+    checks = [check("check-0-1", 1, "right", says=says) | {"score": 0}, check("check-0-2", 1, "right", says="All."),
+              check("hidden-0-2-1", 2, "right", says="CANARY") | {"score": 0}]
+    _class.save(course / "results" / f"{AREA}.jsonl", json.dumps({"student": "ada", "checks": checks}))
+    error = nbformat.v4.new_output("error", ename="NoPoints", evalue=says, traceback=[says])
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("assert CANARY", outputs=[error], metadata={
+        "nbgrader": {"grade_id": "hidden-0-2-1", "grade": True}})])
+    _class.save(course / "autograded" / "ada" / AREA / "lab.ipynb", nbformat.writes(notebook))
+    assert run("feedback", AREA)[0] == 0
+    page = (course / "feedback" / "ada" / AREA / "lab.html").read_text()
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", page)[1:4]]
+    assert rows == [["0.1", "right", "0 of 1", says], ["0.2", "right", "1 of 1", ""],
+                    ["hidden check of 0.2", "held back", "0 of 2", ""]]
+    assert "Held back." in page and "ot passed" not in page and "CANARY" not in page
+
+
+def test_feedback_shows_points_that_were_given_to_what_could_not_be_graded(course, run):
+    checks = [check("check-0-1", 1, "stopped") | {"score": 0.5}]
+    _class.save(course / "results" / f"{AREA}.jsonl",
+                json.dumps({"student": "ada", "checks": checks, "problem": "It is empty."}))
+    run("feedback", AREA)
+    page = (course / "feedback" / "ada" / AREA / "lab.html").read_text()
+    assert "It could not be graded: It is empty." in page and "0.5 of 1 points." in page
+
+
 def test_feedback_shows_no_hidden_text_wherever_it_went():
     """Secrets in sources, outputs, tracebacks, HTML and in what later cells print."""
     secret = 'assert late_share(CANARY, 30) == 0.5, "CANARY"'
@@ -417,11 +444,40 @@ def test_two_students_are_right_with_two_numbers():
 
 
 @pytest.mark.parametrize("area", sorted(path.name for path in (ROOT / "labs").iterdir() if path.is_dir()))
-def test_no_two_of_five_hundred_share_a_number(area):
-    numbers = [number_of(f"s{n}", area, number, part) for n in range(500)
-               for number, exercise in open_lab(area).exercises.items() for part in exercise.parts or (None,)]
-    assert len(set(numbers)) > 0.99 * len(numbers)
-    assert all(100_000 <= number < 1_000_000 for number in numbers)
+def test_a_check_has_five_hundred_numbers_for_five_hundred_students(area):
+    """All but three at most: a copied output of that check names one person."""
+    for number, exercise in open_lab(area).exercises.items():
+        for part in exercise.parts or (None,):
+            numbers = [number_of(f"s{n}", area, number, part) for n in range(500)]
+            assert len(set(numbers)) >= 497 and all(100_000 <= one < 1_000_000 for one in numbers)
+
+
+def test_nobody_is_named_for_a_number_of_their_own(course, run):
+    """Of five hundred students, some have a number of one check that another has of another check."""
+    area = max((path.name for path in (ROOT / "labs").iterdir() if path.is_dir()),
+               key=lambda area: sum(len(exercise.parts or "1") for exercise in open_lab(area).exercises.values()))
+    checks = [(number, part) for number, exercise in open_lab(area).exercises.items()
+              for part in exercise.parts or (None,)]
+    shutil.copytree(ROOT / "labs" / area, course / "labs" / area)
+    own = {f"s{n}": [number_of(f"s{n}", area, *check) for check in checks] for n in range(500)}
+    everything = [number for mine in own.values() for number in set(mine)]
+    assert len(set(everything)) < len(everything)
+    for student, mine in own.items():
+        _class.save(course / "submitted" / student / area / "lab.ipynb", "".join(f"Your number is {n}. " for n in mine))
+    (course / "big.csv").write_text("\n".join(["student_id", *own]))
+    status, said = run("numbers", area, "--roster", course / "big.csv")
+    assert status == 0 and "0 outputs show the number of another." in said
+
+
+def test_a_number_that_two_have_names_both(course, run, monkeypatch):
+    numbers = {"ada": 111111, "grace": 111111, "jose": 222222, "mary_ann": 333333}
+    monkeypatch.setattr("mlelab.check.variant.number_of", lambda student, area, number, part: numbers[student] + (
+        number == "0.2"))
+    for student, shown in {"ada": 111111, "jose": 111111, "mary_ann": 333333}.items():
+        _class.save(course / "submitted" / student / AREA / "lab.ipynb", f"Your number is {shown}.")
+    status, said = run("numbers", AREA, "--roster", course / "roster.csv")
+    assert status == 1 and said.splitlines()[:-1] == [
+        "jose: an output shows ada's number of 0.1, which is also grace's number of 0.1."]
 
 
 def test_a_wrong_answer_on_ones_own_inputs_is_wrong_with_their_seed():
@@ -462,7 +518,7 @@ def test_a_number_of_another_student_is_named(course, run):
         _class.save(course / "submitted" / student / AREA / "lab.ipynb", nbformat.writes(notebook))
     assert "0 repaired" in run("repair", AREA)[1]
     status, said = run("numbers", AREA, "--roster", course / "roster.csv")
-    assert status == 1 and "grace: the output of 0.2 shows ada's number." in said
+    assert status == 1 and "grace: an output shows ada's number of 0.2." in said
     assert "1 outputs show the number of another." in said
     rows = table(course / "exports" / f"numbers-{AREA}.csv")
     assert rows[0] == ["student", "0.1", "0.2"] and rows[1] == [

@@ -1,8 +1,8 @@
 """Write a feedback page for each student: verdict and points of each check, why, and the graded notebook below.
 
-feedback/STUDENT/AREA/lab.html is one file that opens anywhere. Hidden checks show as passed or not, never their code
-or what they printed; our solutions are left out; what a student's code printed is cut at 20,000 characters and loses
-its scripts.
+feedback/STUDENT/AREA/lab.html is one file that opens anywhere. Hidden checks show as passed, not passed or held back,
+never their code or what they printed; our solutions are left out; what a student's code printed is cut at 20,000
+characters and loses its scripts.
 """
 
 import re
@@ -54,13 +54,17 @@ def page(submission, body: str) -> str:
     rows = []
     for check in submission.checks:
         named = MISCONCEPTIONS.get(check.misconception)
-        why = check.says if not check.hidden and check.verdict != "right" else ""
+        lost = check.verdict != "right" or check.score < check.points
+        why = check.says if lost and not check.hidden else ""
         if named:
             why = f"{why} {named.code} {named.name}: {named.why}".strip()
-        verdict = check.verdict if not check.hidden else "passed" if check.score else "not passed"
+        verdict = check.verdict
+        if check.hidden:
+            verdict = "passed" if check.score else "held back" if check.verdict == "right" else "not passed"
         rows.append([check.title, verdict, f"{check.score:g} of {check.points:g}", why])
-    said = (f"<p>It could not be graded: {escape(submission.problem)}</p>" if submission.problem else
-            f"<p><strong>{submission.score:g} of {submission.points:g} points.</strong></p>")
+    said = f"<p>It could not be graded: {escape(submission.problem)}</p>" if submission.problem else ""
+    if not submission.problem or submission.score:  # a person may have given points all the same
+        said += f"<p><strong>{submission.score:g} of {submission.points:g} points.</strong></p>"
     summary = table("Checks", ["Check", "Verdict", "Points", "Why"], rows) if rows else ""
     title = f"Feedback on {escape(submission.area)} for {escape(submission.student)}"
     more = "<h2>Your notebook, as it was graded</h2>" + body if body else ""
@@ -100,8 +104,10 @@ def without_secrets(notebook):
         hidden = REGION.search(cell.source) or cell.metadata.get("nbgrader", {}).get("grade_id", "").startswith(
             "hidden-")
         if cell.cell_type == "code":
-            failed = any(output.output_type == "error" for output in cell.outputs)
-            kept = [_text("Not passed." if failed else "Passed.")] if hidden else cell.outputs
+            errors = [output for output in cell.outputs if output.output_type == "error"]
+            held = any(error.ename == "NoPoints" and error.evalue.startswith("Held back") for error in errors)
+            passed = "Held back." if held else "Not passed." if errors else "Passed."
+            kept = [_text(passed)] if hidden else cell.outputs
             cell.outputs = [_clean(output, secret) for output in kept]
         if hidden:
             from teaching.release import STUB

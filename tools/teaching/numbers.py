@@ -2,7 +2,8 @@
 
 In a lab that was released with --roster, each right answer prints a number of the student's own. This reads the
 outputs that the students handed in. A number of another student's is a reason to ask, not a proof: people sit
-together, and whoever works in a copy of a friend's file sees the friend's numbers.
+together, and whoever works in a copy of a friend's file sees the friend's numbers. With six digits, some numbers of a
+large class meet by chance: everybody who has one is named, and nobody for a number of their own.
 """
 
 from pathlib import Path
@@ -27,17 +28,19 @@ def run(arguments) -> int:
     checks = [(number, part) for number, exercise in open_lab(area).exercises.items()
               for part in exercise.parts or (None,)]
     own = {person.id: {check: number_of(person.id, area, *check) for check in checks} for person in people}
-    owner = {str(number): (student, check) for student, mine in own.items() for check, number in mine.items()}
+    holders: dict[str, list[str]] = {}
+    for student, mine in own.items():
+        for (exercise, part), number in mine.items():
+            holders.setdefault(str(number), []).append(f"{student}'s number of {exercise}{f' {part}' if part else ''}")
     found = 0
     for person in people:
         folder = course / "submitted" / person.id / area
         path = next((path for path in (folder / "lab.ipynb.before", folder / "lab.ipynb") if path.exists()), None)
         text = path.read_text(encoding="utf-8", errors="replace") if path else ""
-        shown = {owner[number] for number in re.findall(r"Your number is (\d{6})", text) if number in owner}
-        for student, (exercise, part) in sorted(shown, key=str):
-            if student != person.id:
-                found += 1
-                print(f"{person.id}: the output of {exercise}{f' {part}' if part else ''} shows {student}'s number.")
+        shown = {number for number in re.findall(r"Your number is (\d{6})\b", text) if number in holders}
+        for number in sorted(shown - {str(number) for number in own[person.id].values()}, key=holders.get):
+            found += 1
+            print(f"{person.id}: an output shows {', which is also '.join(holders[number])}.")
     heads = ["student", *(number + (f" {part}" if part else "") for number, part in checks)]
     rows = [[student, *mine.values()] for student, mine in own.items()]
     path = _class.save(arguments.output or course / "exports" / f"numbers-{area}.csv", _class.as_csv(rows, heads))
