@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -239,7 +240,7 @@ def diagnose(trial: Trial, answer) -> str:
             }
         ).round(2)
         if world == "skew":
-            table["differs when recomputed"] = "a third of the rows"
+            table["differs when recomputed"] = f"{(served != recomputed).mean():.0%} of the rows"
         trial.require(
             got == world,
             f"This world is: {world}.",
@@ -324,7 +325,7 @@ def performance_asof(trial: Trial, answer) -> str:
         )
     night = _july_night(answer)
     return (
-        f"Predictions of six hours in July, seen at their end: {night['late_share']:.1%} late among the "
+        f"Departures of six hours in July, seen at their end: {night['late_share']:.1%} late among the "
         f"{night['coverage']:.0%} that are known; in the end it is {night['truth']:.1%}."
     )
 
@@ -338,7 +339,7 @@ def _asof(log, labels, now) -> dict:
 
 
 def _july_night(answer) -> dict:
-    """Alerts decided in six hours before 22:00 UTC, all days of July, as in F54."""
+    """Flights due to leave in the six hours before 22:00 UTC, all days of July, as they are known at that time."""
     log, labels = _july()
     got = answer(log, labels, 0.0)
     return got | {"truth": labels.loc[~labels["cancelled"], "late"].mean()}
@@ -604,7 +605,8 @@ _FAULTS = {
     section="an-incident",
     hints=(
         "For each number: what did the reference say, and what could move it so far? What does *not* move in a storm?",
-        "unit change: temp_mean is near (reference - 32) * 5 / 9. stale feature: feature_age_h above its limit. "
+        "unit change: temp_mean is within 5 of (reference - 32) * 5 / 9; merely cold is no fault. stale "
+        "feature: feature_age_h above its limit. "
         "half-rolled version: version_share between 0.05 and 0.95. renamed category: unseen_share above 0.05. "
         "Cancellations with much wind are weather. For each fault found give its own evidence and first action.",
     ),
@@ -614,8 +616,11 @@ def findings(trial: Trial, answer) -> str:
     for count in (0, 1, 2, 4):
         planted = set(trial.rng.choice(names, count, replace=False))
         storm = bool(trial.rng.random() < 0.5) or count == 0
+        # A snow storm is cold: far below the reference in °F, and still far from the reference in °C.
+        cold = storm and (count == 0 or bool(trial.rng.random() < 0.5))
+        temperature = (33.0 if cold else 55.0) + float(trial.rng.uniform(-2, 2))
         evidence = {
-            "temp_mean": 13.5 if "unit change" in planted else 55.0 + float(trial.rng.normal(0, 2)),
+            "temp_mean": 13.5 if "unit change" in planted else temperature,
             "temp_mean_reference": 56.0,
             "feature_age_h": 30.0 if "stale feature" in planted else 1.0,
             "feature_age_limit_h": 3.0,
@@ -693,17 +698,10 @@ def runbook(trial: Trial, answer) -> str:
         got=f"missing: {missing}",
         mistake="M38" if nobody else "M37",
     )
-    first = str(book["first_look"]).lower()
+    acts = re.match(r"\s*(please )?(re-?train|train|re-?start|roll[ -]?back)\b", str(book["first_look"]), re.I)
     trial.require(
-        "retrain" not in first and "restart" not in first,
-        "First look, then act: neither training nor a restart comes first.",
-        call="runbook()['first_look']",
-        got=book["first_look"],
-        mistake="M22",
-    )
-    trial.require(
-        any(word in first for word in ("data", "input", "feature", "version")),
-        "The first look is at what can be wrong: data, inputs, features, versions.",
+        not acts,
+        "First look, then act: the first look begins neither with training nor with a restart or a rollback.",
         call="runbook()['first_look']",
         got=book["first_look"],
         mistake="M22",

@@ -184,8 +184,8 @@ _ALL = [
     ("M80", "counts taken for shares",
      "Two samples of different size have different counts. Compare shares."),
     ("M81", "wrong reference",
-     "Skew is a difference to the same rows computed again, drift one to the training rows. Last week may be as "
-     "wrong as today."),
+     "Skew, as we use the word, is a difference to the same rows computed again, drift one to earlier rows. Last week "
+     "may be as wrong as today."),
     ("M82", "base rate taken for concept",
      "More late flights everywhere is another base rate. The concept has changed only if groups changed differently."),
     ("M83", "quick labels taken for all",

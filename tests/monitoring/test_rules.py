@@ -107,4 +107,14 @@ def test_a_replay_names_the_day_and_what_was_said(service, flights, columns):
         replay.replay(service.url, flights[flights["month"] == 9].assign(hour=None), list(columns))
     served = replay.replay(service.url, flights[flights["month"] == 9], list(columns), per_day=5)
     assert (served["model_version"] == "august").all() and served["p"].between(0, 1).all()
-    assert (served["request_id"] == served["date"].dt.strftime("%Y-%m-%d")).all()
+
+
+def test_each_replay_of_a_day_has_an_id_of_its_own(service, flights, columns):
+    day = flights[flights["date"] == "2013-09-02"]
+    one, other = (replay.replay(service.url, day, list(columns), per_day=5)["request_id"] for _ in range(2))
+    assert one.nunique() == other.nunique() == 1 and set(one).isdisjoint(other)
+
+
+def test_a_replay_of_nothing_says_so(service, flights, columns):
+    with pytest.raises(ValueError, match="no flights to send"):
+        replay.replay(service.url, flights[:0], list(columns))

@@ -434,6 +434,13 @@ def sees_faults_everywhere(evidence):
     return said
 
 
+@wrong("9.8", "M14")
+def cold_is_a_unit_change(evidence):
+    said = [finding for finding in found_in(evidence) if finding[0] != "unit change"]
+    cold = evidence["temp_mean"] < evidence["temp_mean_reference"] - 20
+    return said + ([("unit change", "temp_mean", "convert at the source")] if cold else [])
+
+
 @right("9.8")
 def with_a_table(evidence):
     e = evidence
@@ -466,6 +473,11 @@ def restarts_first():
     return sound() | {"first_look": "restart the service and look whether the data is fine"}
 
 
+@wrong("9.9", "M22")
+def rolls_back_first():
+    return sound() | {"first_look": "Roll back, then look at the inputs"}
+
+
 @wrong("9.9", "M38")
 def nobody_decides():
     return sound() | {"decides": ""}
@@ -486,3 +498,13 @@ def another_runbook():
     return {"alarm": "no request for 10 minutes", "first_look": "are features arriving, and from when are they?",
             "roll_back_if": "the error share stays above 1 % for 10 minutes", "meanwhile": "no alerts; desks are told",
             "decides": "the shift lead", "reach": "shift phone", "over_when": "100 requests without an error"}
+
+
+@right("9.9")
+def looks_at_units():
+    return sound() | {"first_look": "Units and age of the weather feed, unseen carriers"}
+
+
+@right("9.9")
+def says_what_not_to_do():
+    return sound() | {"first_look": "Inputs and versions; do not retrain"}
