@@ -18,18 +18,17 @@ from mlelab.serving import bundle
 from mlelab.serving.app import create_app
 
 
-def fetch(address: str) -> Path:
-    """The folder behind an address; what lies in a bucket is copied first."""
+def fetch(address: str, scratch: Path) -> Path:
+    """The folder behind an address; what lies in a bucket is copied to `scratch` first."""
     if not address.startswith("gs://"):
         return Path(address)
     from google.cloud import storage
 
     bucket, _, prefix = address.removeprefix("gs://").partition("/")
-    folder = Path(tempfile.mkdtemp(prefix="bundle-"))
     for name in (bundle.META, bundle.MODEL):
         blob = storage.Client().bucket(bucket).blob(f"{prefix.rstrip('/')}/{name}")
-        blob.download_to_filename(folder / name)
-    return folder
+        blob.download_to_filename(scratch / name)
+    return scratch
 
 
 def log_to(path: Path):
@@ -48,14 +47,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m mlelab.serving", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", default=os.environ.get("AIP_STORAGE_URI"), help="the bundle")
-    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 in a container; loopback everywhere else")
+    parser.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"),
+                        help="0.0.0.0 in a container, as HOST says there; loopback everywhere else")
     parser.add_argument("--port", type=int, default=int(os.environ.get("AIP_HTTP_PORT", "8080")))
     parser.add_argument("--log", type=Path, help="append each prediction to this file, one JSON object a line")
     arguments = parser.parse_args()
     if not arguments.folder:
         parser.error("name the bundle's folder, or set AIP_STORAGE_URI")
     try:
-        loaded = bundle.load(fetch(arguments.folder))
+        with tempfile.TemporaryDirectory(prefix="bundle-") as scratch:  # the model is in memory afterwards
+            loaded = bundle.load(fetch(arguments.folder, Path(scratch)))
     except bundle.Refused as refused:
         print(f"Not started: {refused}", file=sys.stderr)
         return 1

@@ -123,12 +123,14 @@ def load(folder: Path | str, digest: str | None = None) -> Bundle:
     try:
         raw = (folder / META).read_bytes()
         meta, model = json.loads(raw), (folder / MODEL).read_bytes()
-    except FileNotFoundError as missing:
-        raise Refused(f"{missing.filename} is missing: this is not a bundle, or half of one.") from None
+    except OSError as missing:
+        raise Refused(f"{missing.filename} cannot be read: this is not a bundle, or half of one.") from None
     except ValueError:
         raise Refused(f"{folder / META} is not JSON: it was changed or cut off.") from None
-    if meta.get("format") != FORMAT:
-        raise Refused(f"The bundle has format {meta.get('format')!r} and this code reads {FORMAT}: save it again, or "
+    if not isinstance(meta, dict) or not {"format", "version", "columns", "about", "files"} <= set(meta):
+        raise Refused(f"{folder / META} does not describe a bundle: save it again.")
+    if meta["format"] != FORMAT:
+        raise Refused(f"The bundle has format {meta['format']!r} and this code reads {FORMAT}: save it again, or "
                       "use the code that it was made with.")
     if meta["files"].get(MODEL) != _sha256(model):
         raise Refused(f"{MODEL} is not the file that was saved: its sha256 differs from the one in {META}.")

@@ -104,3 +104,13 @@ def test_what_breaks_the_contract_is_named(folder, rows, change, says):
 
 def test_what_may_be_missing_may_be_missing(folder, rows):
     assert not bundle.load(folder).problems([rows[0] | {"seats": None, "carrier": "new"}])
+
+
+@pytest.mark.parametrize("content", ["[]", '{"format": 1}', "3"])
+def test_a_manifest_that_describes_no_bundle_is_refused(folder, tmp_path, content):
+    (tmp_path / bundle.MODEL).write_bytes((folder / bundle.MODEL).read_bytes())
+    (tmp_path / bundle.META).write_text(content)
+    with pytest.raises(bundle.Refused, match="does not describe a bundle"):
+        bundle.load(tmp_path)
+    with pytest.raises(bundle.Refused, match="cannot be read"):
+        bundle.load(tmp_path / bundle.META)

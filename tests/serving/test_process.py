@@ -98,7 +98,7 @@ print(server.url, *[child.pid for child in psutil.Process().children(recursive=T
 
 
 def test_a_bundle_that_is_none_is_said_in_one_sentence(tmp_path):
-    with pytest.raises(process.NotStarted, match=r"ended at once: Not started: .*is missing"):
+    with pytest.raises(process.NotStarted, match=r"ended at once: Not started: .*cannot be read"):
         process.serve(tmp_path)
 
 

@@ -29,7 +29,7 @@ def sound(folder, schema, digest, names=("transform.json", "model.json")):
     if digest != sha256(raw) or manifest["schema"] != schema:
         raise ValueError("not this bundle")
     for name in names:
-        if sha256((folder / name).read_bytes()) != manifest["files"][name]:
+        if not (folder / name).exists() or sha256((folder / name).read_bytes()) != manifest["files"][name]:
             raise ValueError(f"{name} was changed")
     return manifest
 
@@ -85,6 +85,13 @@ def fails_with_an_assertion(folder, schema, digest):
     return predictor(folder)
 
 
+@wrong("7.1", "M62")
+def half_a_copy_is_a_surprise(folder, schema, digest):
+    (folder / "model.json").read_bytes()
+    sound(folder, schema, digest)
+    return predictor(folder)
+
+
 @wrong("7.1", "M63")
 def opens_the_pickle(folder, schema, digest):
     sound(folder, schema, digest)
@@ -125,7 +132,7 @@ def with_a_loop_over_the_rows(folder, schema, digest):
 
 def broken(instances, columns):
     return not isinstance(instances, list) or any(
-        not isinstance(row.get(name), (int, float)) or math.isnan(row[name])
+        not isinstance(row, dict) or not isinstance(row.get(name), (int, float)) or math.isnan(row[name])
         for row in instances for name, kind in columns.items() if kind == "number")
 
 
@@ -170,6 +177,12 @@ def shows_the_traceback(payload, score, columns, version):
 
 
 @wrong("7.2", "M65")
+def refuses_without_a_name(payload, score, columns, version):
+    status, body = respond(payload, score, columns, version)
+    return status, body if status == 200 else {"error": body["error"]}
+
+
+@wrong("7.2", "M65")
 def without_the_version(payload, score, columns, version):
     status, body = respond(payload, score, columns, version)
     body.pop("model_version", None)
@@ -193,7 +206,7 @@ def nothing_asked_is_an_error(payload, score, columns, version):
 @wrong("7.2", "M26")
 def a_list_of_known_carriers(payload, score, columns, version):
     rows = payload["instances"]
-    if isinstance(rows, list) and any(row.get("carrier") not in ("UA", "DL", "B6") for row in rows):
+    if not broken(rows, columns) and any(row["carrier"] not in ("UA", "DL", "B6") for row in rows):
         return 422, {"request_id": payload["request_id"], "error": "unknown carrier"}
     return respond(payload, score, columns, version)
 
@@ -204,6 +217,8 @@ def branch_by_branch(payload, score, columns, version):
     if not isinstance(rows, list):
         return 422, {**body, "error": "`instances` must be a list"}
     for row in rows:
+        if not isinstance(row, dict):
+            return 422, {**body, "error": "a flight must be an object"}
         for name in [name for name, kind in columns.items() if kind == "number"]:
             value = row.get(name, float("nan"))
             if value is None or value != value:
@@ -510,7 +525,7 @@ def applied(registry, event, *, immutable=True, lineage=True, alive=True, protec
         aliases.setdefault(event["alias"], []).append(version)
     elif event["do"] == "rollback":
         history = aliases.get(event["alias"], [])
-        if len(history) < 2:
+        if len(history) < 2 or alive and versions[history[-2]]["retired"]:
             raise ValueError("nothing to go back to")
         aliases[event["alias"]] = back(history, sorted(versions))
     else:
@@ -541,6 +556,11 @@ def an_alias_to_a_retired_version(registry, event):
     if event["do"] == "alias" and event["version"] not in registry["versions"]:
         raise ValueError("no such version")
     return applied(registry, event, alive=False)
+
+
+@wrong("7.7", "M62")
+def back_to_a_retired_version(registry, event):
+    return applied(registry, event, alive=event["do"] != "rollback")
 
 
 @wrong("7.7", "M68")
@@ -577,7 +597,8 @@ def with_match(registry, event):
             new["versions"][v] = {"digest": digest, "data": data, "code": code, "retired": False}
         case {"do": "alias", "alias": name, "version": v} if not new["versions"].get(v, {"retired": True})["retired"]:
             new["aliases"][name] = [*new["aliases"].get(name, []), v]
-        case {"do": "rollback", "alias": name} if len(new["aliases"].get(name, [])) > 1:
+        case {"do": "rollback", "alias": name} if len(new["aliases"].get(name, [])) > 1 and not new["versions"][
+                new["aliases"][name][-2]]["retired"]:
             new["aliases"][name].pop()
         case {"do": "retire", "version": v} if v not in [h[-1] for h in new["aliases"].values()] and not new[
                 "traffic"].get(v):
