@@ -524,6 +524,22 @@ def simulate_policy(trial: Trial, answer) -> str:
             got=type(got).__name__,
         )
         expected = _policy(months, policy, window, fit_cost, start, cost)
+        trial.require(
+            list(got.index) == list(expected.index),
+            "There is a row for each month from `start` on, and the index is the month.",
+            call=call,
+            expected=list(expected.index),
+            got=list(got.index),
+            mistake="M31" if set(got.index) <= set(months) else "M09",
+        )
+        empty = [row for row in got["trained_on"] if not isinstance(row, _MONTHS) or len(row) == 0]
+        trial.require(
+            not empty,
+            "`trained_on` is a tuple in every row: the months of the model that scores, also where it is an old one.",
+            call=call,
+            got=str(list(got["trained_on"])),
+            mistake="M32",
+        )
         seen = {int(month): tuple(row) for month, row in got["trained_on"].items()}
         own = [month for month, row in seen.items() if month in row]
         trial.require(
@@ -533,14 +549,6 @@ def simulate_policy(trial: Trial, answer) -> str:
             expected=f"trained before {own[:1]}",
             got=seen.get(own[0] if own else None),
             mistake="M01",
-        )
-        trial.require(
-            list(seen) == list(expected.index),
-            "There is a row for each month from `start` on.",
-            call=call,
-            expected=list(expected.index),
-            got=list(seen),
-            mistake="M31",
         )
         should = dict(expected["trained_on"])
         fits = {"got": len(set(seen.values())), "expected": len(set(should.values()))}
@@ -560,7 +568,7 @@ def simulate_policy(trial: Trial, answer) -> str:
             got=str(seen),
             mistake="M32",
         )
-        spent = [float(value) for value in got["cost"]]
+        spent = pd.to_numeric(got["cost"], errors="coerce").to_numpy()
         without = [cost(model, month) for month, model in should.items()]
         trial.require(
             np.allclose(spent, expected["cost"]),
@@ -571,6 +579,9 @@ def simulate_policy(trial: Trial, answer) -> str:
             mistake="M77" if np.allclose(spent, without) else None,
         )
     return _real_policies(answer)
+
+
+_MONTHS = (tuple, list, range, np.ndarray)
 
 
 def _policy(months, policy, window, fit_cost, start, cost) -> pd.DataFrame:
@@ -626,7 +637,8 @@ def _month_tables() -> dict[int, pd.DataFrame]:
         "Four questions that accuracy does not ask. For each: which model would fail it, and would a good one pass?",
         "invariance: predict with `flight` shuffled gives the same p. direction: the mean of p with origin_delay_3h + "
         "30 is not below the mean of p. minimum: roc_auc_score on held_out of at least 0.6. schema: for one row and "
-        "for all, shape (n,), all finite, within 0 and 1; and a row whose seats are nan.",
+        "for all, shape (n,), all finite, within 0 and 1; and a row whose seats are nan. A spoilt model may give nan: "
+        "np.nan_to_num before roc_auc_score, which raises otherwise.",
     ),
 )
 def model_tests(trial: Trial, answer) -> str:
@@ -692,6 +704,14 @@ def model_tests(trial: Trial, answer) -> str:
                 expected="minimum fails",
                 got=got,
                 mistake="M06",
+            )
+            trial.require(
+                "direction" not in failed,
+                "More delay does not lower this model's mean chance, and more was not asked: equal passes.",
+                call=call,
+                expected="direction passes",
+                got=got,
+                mistake="M31",
             )
         elif name == "good":
             trial.require(

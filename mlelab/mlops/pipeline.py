@@ -1,14 +1,16 @@
 """The four steps as a KFP pipeline. `compile_to("case.json")` writes what a runner or Vertex AI takes.
 
 Components are thin: each imports a step of `mlelab.mlops.steps` and hands it the paths that the platform gives. On a
-cluster the image must have `mlelab` in it; here the runner's own environment has.
+cluster the image must have `mlelab` in it: MLELAB_IMAGE names it when this module is imported. Here the runner's own
+environment has.
 """
 
+import os
 from pathlib import Path
 
 from kfp import compiler, dsl
 
-IMAGE = "python:3.11"
+IMAGE = os.environ.get("MLELAB_IMAGE", "python:3.11")
 
 
 @dsl.component(base_image=IMAGE)

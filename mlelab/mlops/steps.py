@@ -56,7 +56,10 @@ def report(table: str, model: str, out: str) -> None:
 
 
 def verdict(report: str, out: str, min_auc: float = 0.65, max_gap: float = 0.1) -> None:
-    """Whether the candidate may go on, and every reason why not, as JSON."""
+    """Whether the candidate may go on, and every reason why not, as JSON.
+
+    Less than the gate of chapter 8: there is no champion to compare with, and the calibration error is not asked.
+    """
     found = json.loads(Path(report).read_text())
     reasons = [f"AUC {found['auc']} is below {min_auc}"] if found["auc"] < min_auc else []
     reasons += [f"AUC at {name} {auc} is more than {max_gap} below that of all"

@@ -8,14 +8,16 @@ import contextlib
 import importlib.util
 import json
 import shutil
-import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+
+from mlelab.vertex.processes import GUARD, free_port
 
 
 def reports(flights: pd.DataFrame, date: str, seed: int = 0) -> pd.DataFrame:
@@ -103,12 +105,12 @@ def broker(kind: str = "here") -> Iterator[Log | RedisLog]:
         return
     import redis
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # The guard ends the server when this process is gone, a killed kernel included.
+        server = subprocess.Popen([sys.executable, str(GUARD), "0", "0", *command], stdin=subprocess.PIPE,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         try:
             client = redis.Redis(port=port, decode_responses=True, protocol=2)
             for attempt in range(100):
@@ -122,5 +124,5 @@ def broker(kind: str = "here") -> Iterator[Log | RedisLog]:
             yield RedisLog(client)
             client.close()
         finally:
-            server.terminate()
+            server.stdin.close()
             server.wait(10)

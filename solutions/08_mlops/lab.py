@@ -110,7 +110,7 @@ def cache_key(step: str, code: str, inputs: dict[str, Path], params: dict) -> st
     """A text that is the same exactly when the step would give the same result.
 
     step: its name; code: its source; inputs: for each name of an input the file that holds it; params: name to value,
-    all values JSON.
+    all values JSON. The environment stays the same; at work it belongs into the key.
     """
     ### BEGIN SOLUTION
     contents = {name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in inputs.items()}
@@ -250,7 +250,8 @@ pd.DataFrame({"by hand": made_by_hand, "KFP": made_by_kfp}).assign(same=lambda t
 
 # %% [markdown]
 # The same bytes. KFP's local runner has no cache: it is there to try a pipeline, not to run it. The platform has one.
-# The same compiled file goes to Vertex AI, through Google's own SDK; here a local stand-in answers.
+# The same compiled file goes to Vertex AI, through Google's own SDK; here a local stand-in answers. In the cloud each
+# component starts in an image, and there the image must have `mlelab` in it (`MLELAB_IMAGE` names it).
 
 # %%
 from mlelab import vertex
@@ -502,8 +503,9 @@ def simulate_policy(months: list[int], fit, cost, policy, window: int | None, fi
     policy(month, since) -> whether to train before this month, `since` months after the last training; before `start`
     there is always a training. window: train on the last so many months before, None for all of them.
     fit_cost: of each training. start: the first month that is scored.
-    Returns a frame with index month: `trained_on` (a tuple of months) and `cost` (of the errors, and of the training
-    where there was one). A model never saw the month that it scores.
+    Returns a frame with index month: `trained_on` (a tuple: the months that the scoring model learned from, also where
+    it is an old one) and `cost` (of the errors, and of the training where there was one). A model never saw the month
+    that it scores.
     """
     ### BEGIN SOLUTION
     rows, model, since = {}, None, 0
@@ -565,8 +567,8 @@ figure.show(fig, alt="Cost per flight by month for four policies. The model that
 
 # %% [markdown]
 # The model that never learned about summer was expensive in June and July, and not in October: a calm month forgives
-# everything. One month of data was as good as eight, because what changes here is the weather. Now with a price. A
-# training that costs as much as 500 needless alerts, in a month with about 27,000 flights:
+# everything. One month of data was as good as all that came before, because what changes here is the weather. Now with
+# a price. A training that costs as much as 500 needless alerts, in a month with about 27,000 flights:
 
 # %%
 priced, per_training = {}, 500 / 27_000
@@ -598,6 +600,7 @@ def model_tests(predict, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[st
     invariance: another flight number changes no chance. direction: 30 minutes more delay at the origin do not lower the
     mean chance. minimum: the AUC is at least 0.6. schema: for all rows, for a single row, and for one without seats,
     shape (n,), finite, from 0 to 1.
+    `predict` may give nan or percent; the tests then say False, none of them raises. Count nan as 0 for the AUC.
     """
     ### BEGIN SOLUTION
     p = np.asarray(predict(held_out), dtype=float)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import runpy
 import subprocess
 import sys
 import uuid
@@ -55,6 +56,14 @@ def test_kfp_makes_the_same_bytes(by_hand, tmp_path):
     for name, file in FILES.items():
         made = [path for path in tmp_path.rglob(file) if path.is_file()]
         assert [digest(path.read_bytes()) for path in made] == [digest((by_hand / name).read_bytes())]
+
+
+@pytest.mark.parametrize("image", [None, "registry.example/mlelab:8"])
+def test_the_image_of_the_components_has_a_setting(tmp_path, monkeypatch, image):
+    monkeypatch.setenv("MLELAB_IMAGE", image) if image else monkeypatch.delenv("MLELAB_IMAGE", raising=False)
+    compiled = runpy.run_path(pipeline.__file__)["compile_to"](tmp_path / "case.json")
+    executors = json.loads(Path(compiled).read_text())["deploymentSpec"]["executors"].values()
+    assert {executor["container"]["image"] for executor in executors} == {image or "python:3.11"}
 
 
 def test_the_cloud_makes_the_same_bytes_and_runs_only_what_changed(by_hand, tmp_path):

@@ -516,6 +516,18 @@ def from_the_month_after(months, fit, cost, policy, window, fit_cost, start):
     return simulated(months, fit, cost, policy, window, fit_cost, start + 1)
 
 
+@wrong("8.6", "M09")
+def without_the_months_as_index(months, fit, cost, policy, window, fit_cost, start):
+    return simulated(months, fit, cost, policy, window, fit_cost, start).reset_index(drop=True)
+
+
+@wrong("8.6", "M32")
+def only_where_a_training_was(months, fit, cost, policy, window, fit_cost, start):
+    table = simulated(months, fit, cost, policy, window, fit_cost, start)
+    old = table["trained_on"] == table["trained_on"].shift()
+    return table.assign(trained_on=table["trained_on"].where(~old, None))
+
+
 @right("8.6")
 def with_lists(months, fit, cost, policy, window, fit_cost, start):
     trained, costs, at, age = [], [], [m for m in months if m >= start], None
@@ -580,6 +592,12 @@ def every_single_row(predict, train, held_out):
 def direction_that_cannot_fail(predict, train, held_out):
     p, crowded = predict(held_out), predict(held_out.assign(origin_delay_3h=held_out["origin_delay_3h"] + 30))
     return suite(predict, train, held_out) | {"direction": bool(abs(crowded - p).mean() >= 0)}
+
+
+@wrong("8.7", "M31")
+def direction_must_rise(predict, train, held_out):
+    p, crowded = predict(held_out), predict(held_out.assign(origin_delay_3h=held_out["origin_delay_3h"] + 30))
+    return suite(predict, train, held_out) | {"direction": bool(np.nanmean(crowded) > np.nanmean(p))}
 
 
 @wrong("8.7", "M78")
