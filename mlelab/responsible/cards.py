@@ -25,11 +25,12 @@ class Incomplete(ValueError):
 
 
 def model_card(folder: Path, train: pd.DataFrame, test: pd.DataFrame, threshold: float, group: str,
-               said: Mapping[str, object], draws: int = 200) -> dict:
+               said: Mapping[str, object], least: int = 0, draws: int = 200) -> dict:
     """The card of a bundle of the alert model.
 
-    folder: as `bundle.save` wrote it; version, digest, inputs and predictions come from there. train, test: `date`,
-    `late` (0 or 1) and the bundle's columns. threshold: alert from this chance on. group: the column to report by.
+    folder: as `bundle.save` wrote it; version, digest, inputs and predictions come from there. train: the rows that the
+    model was fitted on, and test: those that judge it, with `date`, `late` (0 or 1) and the bundle's columns.
+    threshold: alert from this chance on. group: the column to report by, in groups of at least `least` rows.
     said: SAID, from a person. Raises Incomplete if any of it is missing, bundle.Refused as `bundle.load`.
     """
     loaded = bundle.load(folder)
@@ -40,7 +41,7 @@ def model_card(folder: Path, train: pd.DataFrame, test: pd.DataFrame, threshold:
             "trained on": _span(train), "tested on": _span(test),
             "metrics": {"AUC": f"{roc_auc_score(test['late'], p):.3f} ({low:.3f} to {high:.3f}, days resampled)",
                         "Brier score": f"{brier_score_loss(test['late'], p):.3f}"},
-            f"by {group}": by_group(test["late"], p >= threshold, test[group])}
+            f"by {group}": by_group(test["late"], p >= threshold, test[group], test["date"], least, draws)}
 
 
 def data_card(name: str, said: Mapping[str, object], group: str, label: str) -> dict:
@@ -59,13 +60,36 @@ def data_card(name: str, said: Mapping[str, object], group: str, label: str) -> 
             f"{label} by {group}": counted.round(3)}
 
 
-def by_group(label: pd.Series, chosen: np.ndarray, group: pd.Series) -> pd.DataFrame:
-    """A row for each group: rows, the share of positives, of chosen, and both rates of the chosen (TPR, FPR)."""
+def by_group(label: pd.Series, chosen: np.ndarray, group: pd.Series, days: pd.Series | None = None, least: int = 0,
+             draws: int = 200) -> pd.DataFrame:
+    """A row for each group: rows, the share of positives, of chosen, and both rates of the chosen (TPR, FPR).
+
+    days: the day of each row; then with the 95 % interval of TPR, days resampled. least: groups with fewer rows are
+    counted together, as `smaller`, in the last row.
+    """
+    group = group.where(group.groupby(group).transform("size") >= least, "smaller")
     rows = pd.DataFrame({"label": label.to_numpy(), "chosen": np.asarray(chosen), "group": group.to_numpy()})
     rates = {name: {"rows": len(part), "positive": part["label"].mean(), "chosen": part["chosen"].mean(),
                     "TPR": part.loc[part["label"] == 1, "chosen"].mean(),
                     "FPR": part.loc[part["label"] == 0, "chosen"].mean()} for name, part in rows.groupby("group")}
-    return pd.DataFrame(rates).T.rename_axis(group.name).astype({"rows": int}).round(3)
+    table = pd.DataFrame(rates).T.rename_axis(group.name).astype({"rows": int}).round(3)
+    if days is not None:
+        table.insert(4, "TPR, 95 %", _tpr_intervals(rows, days, draws).reindex(table.index))
+    return table.loc[sorted(table.index, key=lambda name: (name == "smaller", name))]
+
+
+def _tpr_intervals(rows: pd.DataFrame, days: pd.Series, draws: int) -> pd.Series:
+    """For each group the interval of its TPR; the same days are drawn for all, as flights of one day move together."""
+    day = pd.factorize(days)[0]
+    count = day.max() + 1
+    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=draws)
+    said = {}
+    for name, part in rows.assign(day=day)[rows["label"].to_numpy() == 1].groupby("group"):
+        late = drawn @ np.bincount(part["day"], minlength=count)
+        hits = drawn @ np.bincount(part["day"], part["chosen"], minlength=count)
+        low, high = np.quantile(hits[late > 0] / late[late > 0], [0.025, 0.975])
+        said[name] = f"{low:.2f} to {high:.2f}"
+    return pd.Series(said, dtype=object)
 
 
 def markdown(card: Mapping[str, object]) -> str:
@@ -101,5 +125,7 @@ def _table(frame: pd.DataFrame) -> str:
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in [head, ["---"] * len(head), *rows])
 
 
-def _short(value: float) -> str:
+def _short(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
     return f"{value:,.0f}" if float(value).is_integer() and value > 1 else f"{value:.3f}"

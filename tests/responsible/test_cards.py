@@ -1,5 +1,6 @@
 """Cards are made from the artefacts, and a card with a gap is not made."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -28,8 +29,8 @@ def folder(rows, tmp_path_factory):
 
 
 def card(folder, rows, **changed):
-    return cards.model_card(folder, rows[:4_000], rows[4_000:], changed.pop("threshold", 1 / 6), "origin",
-                            SAID | changed, draws=20)
+    threshold, group, least = (changed.pop(*pair) for pair in (("threshold", 1 / 6), ("group", "origin"), ("least", 0)))
+    return cards.model_card(folder, rows[:4_000], rows[4_000:], threshold, group, SAID | changed, least, draws=20)
 
 
 def test_numbers_come_from_the_artefacts(folder, rows):
@@ -81,4 +82,33 @@ def test_markdown_has_every_field_once(folder, rows):
     for field in made:
         title = f"**{made['name']}**" if field == "name" else f"**{field[0].upper()}{field[1:].replace('_', ' ')}.**"
         assert page.count(title) == 1, field
-    assert "| origin | rows | positive | chosen | TPR | FPR |" in page and "* pricing" in page
+    assert "| origin | rows | positive | chosen | TPR | TPR, 95 % | FPR |" in page and "* pricing" in page
+
+
+def test_small_groups_are_counted_together(folder, rows):
+    each, pooled = (card(folder, rows, group="carrier", least=least)["by carrier"] for least in (0, 150))
+    small = each[each["rows"] < 150]
+    assert len(small) > 2 and list(pooled.index) == [*each.index[each["rows"] >= 150], "smaller"]
+    assert pooled.loc["smaller", "rows"] == small["rows"].sum() and pooled["rows"].sum() == 2_000
+    assert pooled.iloc[:-1].equals(each.loc[pooled.index[:-1]])
+
+
+def test_an_interval_holds_its_rate_and_is_wider_for_fewer_rows():
+    n = 4_000
+    rng, days = np.random.default_rng(0), pd.Series(np.arange(n) % 60)
+    group = pd.Series(np.where(np.arange(n) < 200, "few", "many"), name="g")
+    chosen = rng.random(n) < 0.6
+    made = cards.by_group(pd.Series(np.ones(n, int)), chosen, group, days)
+    ends = made["TPR, 95 %"].str.split(" to ", expand=True).astype(float)
+    assert (ends[0] <= made["TPR"]).all() and (made["TPR"] <= ends[1]).all()
+    width = ends[1] - ends[0]
+    assert width["few"] == pytest.approx(2 * 1.96 * (0.24 / 200) ** 0.5, rel=0.3) and width["few"] > 2 * width["many"]
+    together = cards.by_group(pd.Series(np.ones(n, int)), (days % 5 < 3).to_numpy(), group, days)
+    spread = together["TPR, 95 %"].str.split(" to ", expand=True).astype(float)
+    assert (spread[1] - spread[0])["many"] > 3 * width["many"], "flights of a day that move together tell less"
+
+
+def test_a_group_without_positives_has_no_rate():
+    label = pd.Series([0, 0, 1, 1])
+    made = cards.by_group(label, np.array([1, 0, 1, 0]), pd.Series(list("aabb"), name="g"), pd.Series([1, 2, 1, 2]))
+    assert made.loc["a", ["TPR", "TPR, 95 %"]].isna().all() and made.loc["b", "TPR"] == 0.5
