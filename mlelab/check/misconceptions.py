@@ -202,7 +202,7 @@ _ALL = [
     ("M88", "ratio upside down",
      "Say in words what stands above the line and what below, and what 1 means."),
     ("M89", "group left to chance",
-     "Drawn from everybody together, a small group comes out smaller still, or empty. Draw within each group."),
+     "Drawn from everybody together, a small group has another size each time, at times none. Draw within each group."),
     ("M90", "margins for cells",
      "Group and outcome depend on each other cell by cell. Count each cell of the table, not only its margins."),
     ("M91", "coefficient taken for contribution",
@@ -212,7 +212,8 @@ _ALL = [
     ("M93", "output at the mean input",
      "A function of the mean is not the mean of the function. Run the model on every row, then average."),
     ("M94", "reason that may not be one",
-     "A reason names what spoke against a person and can be changed by her. Leave out what is fixed or may not count."),
+     "A reason names what spoke against a person and can be changed by her. What is fixed or may not count is none, "
+     "and has to leave the model as well."),
     ("M95", "privacy without an account",
      "Every answer tells something. Add up what was spent, give an old answer again, and stop at the limit."),
     ("M96", "alike in a crowd",

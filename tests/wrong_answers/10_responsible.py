@@ -517,6 +517,16 @@ def a_refusal_costs_too(count, epsilon, question, ledger, seed):
     return answer, spent(ledger, epsilon, question, answer)
 
 
+@wrong("10.8", "M31")
+def never_the_last_answer(count, epsilon, question, ledger, seed):
+    if question in ledger["answers"]:
+        return ledger["answers"][question], ledger
+    if epsilon >= ledger["left"]:
+        return None, ledger
+    answer = count + noise(1 / epsilon, seed)
+    return answer, spent(ledger, epsilon, question, answer)
+
+
 @wrong("10.8", "M32")
 def gaussian(count, epsilon, question, ledger, seed):
     if question in ledger["answers"]:
