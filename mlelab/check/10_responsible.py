@@ -602,7 +602,7 @@ def _last(f, x, background) -> np.ndarray:
     hints=(
         "What lowered the score: a large coefficient, or a value far from the usual one? And what does somebody do "
         "with a reason that speaks for her?",
-        "Multiply, drop the immutable ones, keep what is below zero, sort, cut off after `most`.",
+        "Multiply, drop the barred ones, keep what is below zero, sort, cut off after `most`.",
     ),
 )
 def reason_codes(trial: Trial, answer) -> str:
@@ -616,13 +616,13 @@ def reason_codes(trial: Trial, answer) -> str:
         applicant = usual + pd.Series(moved) / coefficients
         turn = rng.permutation(names)
         coefficients, usual, applicant = coefficients[turn], usual[turn], applicant[turn]
-        call = f"reason_codes(..., immutable=['sex', 'age'], most={most})"
+        call = f"reason_codes(..., barred=['sex', 'age'], most={most})"
         right = ["debt", "income", "history", "late"][:most]
         got = trial.call(answer, coefficients, applicant, usual, ["sex", "age"], most)
         trial.require(isinstance(got, list), "The answer is a list of columns.", call=call, expected=right, got=got)
         trial.require(
             not {"sex", "age"} & set(got),
-            "What the applicant cannot change is no reason, however strong.",
+            "What may not count is no reason, however strong.",
             call=call,
             expected=right,
             got=got,
@@ -651,7 +651,7 @@ def reason_codes(trial: Trial, answer) -> str:
             got=got,
             mistake=mistake,
         )
-    return "Strongest first: debt, income, history. Sex moved the score more than these: ask why it is in the model."
+    return "Strongest first: debt, income, history. Sex lowered the score more: it has to leave the model, too."
 
 
 @lab.exercise(

@@ -212,8 +212,8 @@ _ALL = [
     ("M93", "output at the mean input",
      "A function of the mean is not the mean of the function. Run the model on every row, then average."),
     ("M94", "reason that may not be one",
-     "A reason names what spoke against a person and can be changed by her. What is fixed or may not count is none, "
-     "and has to leave the model as well."),
+     "What may not count may not be a reason, and has to leave the model as well: a letter that hides what did count "
+     "is untrue."),
     ("M95", "privacy without an account",
      "Every answer tells something. Add up what was spent, give an old answer again, and stop at the limit."),
     ("M96", "alike in a crowd",

@@ -405,51 +405,51 @@ def over_all_orders(f, x, background):
 
 
 @wrong("10.7", "M91")
-def by_coefficient(coefficients, applicant, usual, immutable, most=4):
-    return list(coefficients.drop(immutable).sort_values().index[:most])
+def by_coefficient(coefficients, applicant, usual, barred, most=4):
+    return list(coefficients.drop(barred).sort_values().index[:most])
 
 
 @wrong("10.7", "M91")
-def without_the_usual(coefficients, applicant, usual, immutable, most=4):
-    moved = (coefficients * applicant).drop(immutable).sort_values()
+def without_the_usual(coefficients, applicant, usual, barred, most=4):
+    moved = (coefficients * applicant).drop(barred).sort_values()
     return list(moved[moved < 0].index[:most])
 
 
 @wrong("10.7", "M94")
-def strongest_whatever_they_are(coefficients, applicant, usual, immutable, most=4):
+def strongest_whatever_they_are(coefficients, applicant, usual, barred, most=4):
     moved = (coefficients * (applicant - usual)).sort_values()
     return list(moved[moved < 0].index[:most])
 
 
 @wrong("10.7", "M40")
-def largest_either_way(coefficients, applicant, usual, immutable, most=4):
-    moved = (coefficients * (applicant - usual)).drop(immutable)
+def largest_either_way(coefficients, applicant, usual, barred, most=4):
+    moved = (coefficients * (applicant - usual)).drop(barred)
     return list(moved.abs().sort_values(ascending=False).index[:max(most, 2)])
 
 
 @wrong("10.7", "M34")
-def in_the_order_of_the_columns(coefficients, applicant, usual, immutable, most=4):
-    moved = (coefficients * (applicant - usual)).drop(immutable)
+def in_the_order_of_the_columns(coefficients, applicant, usual, barred, most=4):
+    moved = (coefficients * (applicant - usual)).drop(barred)
     return sorted(moved[moved < 0].nsmallest(most).index, reverse=True)
 
 
 @wrong("10.7", "M40")
-def always_that_many(coefficients, applicant, usual, immutable, most=4):
-    return list((coefficients * (applicant - usual)).drop(immutable).sort_values().index[:most])
+def always_that_many(coefficients, applicant, usual, barred, most=4):
+    return list((coefficients * (applicant - usual)).drop(barred).sort_values().index[:most])
 
 
 @wrong("10.7", "M33")
-def only_the_strongest(coefficients, applicant, usual, immutable, most=4):
-    moved = (coefficients * (applicant - usual)).drop(immutable)
+def only_the_strongest(coefficients, applicant, usual, barred, most=4):
+    moved = (coefficients * (applicant - usual)).drop(barred)
     return list(moved[moved < 0].nsmallest(1).index)
 
 
 @right("10.7")
-def in_a_loop(coefficients, applicant, usual, immutable, most=4):
+def in_a_loop(coefficients, applicant, usual, barred, most=4):
     found = []
     for name in coefficients.index:
         moved = coefficients[name] * (applicant[name] - usual[name])
-        if name not in immutable and moved < 0:
+        if name not in barred and moved < 0:
             found.append((moved, name))
     return [name for _, name in sorted(found)][:most]
 
