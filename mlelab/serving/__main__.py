@@ -47,8 +47,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m mlelab.serving", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", default=os.environ.get("AIP_STORAGE_URI"), help="the bundle")
-    parser.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"),
-                        help="0.0.0.0 in a container, as HOST says there; loopback everywhere else")
+    parser.add_argument("--host", default=os.environ.get("MLELAB_HOST", "127.0.0.1"),
+                        help="0.0.0.0 in a container, as MLELAB_HOST says there; loopback everywhere else")
     parser.add_argument("--port", type=int, default=int(os.environ.get("AIP_HTTP_PORT", "8080")))
     parser.add_argument("--log", type=Path, help="append each prediction to this file, one JSON object a line")
     arguments = parser.parse_args()
