@@ -5,6 +5,8 @@ import platform
 import sys
 from importlib.metadata import version
 
+from mlelab import loopback
+
 __version__ = version("mlelab")
 
 
@@ -32,6 +34,7 @@ def start(area: str, student: str | None = None):
                          "clone, or run the `%pip install` line of this cell alone, then restart the kernel.") from None
     except ValueError as unknown:
         raise StartError(str(unknown)) from None
+    loopback.reach_directly()
     place, python = "Colab" if "google.colab" in sys.modules else "Jupyter", platform.python_version()
     check.student = os.environ.get("MLELAB_STUDENT") or student
     whose = f", inputs of {check.student}" if check.student else ""

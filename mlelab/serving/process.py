@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from mlelab import loopback
 from mlelab.vertex.processes import GUARD, free_port
 
-# One thread each: servers, load generator and kernel share the machine. Loopback goes through no proxy.
-QUIET = {"OMP_NUM_THREADS": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "PYTHONWARNINGS": "ignore"}
+# One thread each: servers, load generator and kernel share the machine.
+QUIET = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 
 
 class NotStarted(RuntimeError):
@@ -30,6 +31,7 @@ class Server:
 
     def __init__(self, command: Sequence[str], url: str, ready: str, deadline: float = 60, **environment: str):
         """Start `command` and wait until `url + ready` answers 200. Raises NotStarted after `deadline` seconds."""
+        loopback.reach_directly()
         self.url = url
         self._log = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the server
         self._guard = subprocess.Popen([sys.executable, str(GUARD), "0", "0", *command], stdin=subprocess.PIPE,
@@ -48,7 +50,7 @@ class Server:
     @staticmethod
     def _answers(address: str) -> bool:
         try:
-            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address, timeout=2) as answer:
+            with urllib.request.urlopen(address, timeout=2) as answer:
                 return answer.status == 200
         except (urllib.error.URLError, OSError):
             return False

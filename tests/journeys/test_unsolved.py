@@ -42,7 +42,11 @@ def ran(tmp_path_factory) -> dict[Path, dict]:
         kept = folder / f"{path.parent.name}.ipynb"
         return run_notebooks.run(path, cell_timeout=300, keep=kept) | {"notebook": nbformat.read(kept, as_version=4)}
 
-    with ThreadPoolExecutor(2) as pool:
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        for name in ("HTTP_PROXY", "http_proxy"):  # of a company, and of no use on loopback
+            patch.setenv(name, "http://127.0.0.1:9")
+        for name in ("NO_PROXY", "no_proxy"):
+            patch.delenv(name, raising=False)
         return dict(zip(LABS, pool.map(one, LABS)))
 
 
