@@ -1,23 +1,21 @@
-"""How a check is run: a `Lab` holds the checks of one chapter, a `Trial` is one run of one of them."""
+"""A `Lab` holds the checks of one chapter; a `Trial` is one run of a check that has a body of its own."""
 
-import copy
 import functools
-import linecache
+import importlib
 import os
+import pkgutil
 import secrets
-import traceback
+from collections.abc import Callable
 from importlib.metadata import metadata
-from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown, display
 
-from mlelab import data
+from mlelab.check import engine
 from mlelab.check.misconceptions import MISCONCEPTIONS
-from mlelab.check.outcome import NOT_ATTEMPTED, RIGHT, WRONG, Outcome, report
-from mlelab.check.spy import Spy
+from mlelab.check.outcome import NOT_ATTEMPTED, RIGHT, WRONG, Outcome, report, show, show_text
+from mlelab.check.port import Local, NotAttempted, Notes, Stopped
+from mlelab.check.source import exercise_code, lab_source, solution
 from mlelab.check.variant import number_of, seed_of
 
 
@@ -29,11 +27,18 @@ class Lab:
         self.student: str | None = None  # for whom the lab was opened: mlelab.start(area, student="ada")
         self.exercises: dict[str, Exercise] = {}
 
-    def exercise(self, number: str, *, section: str, hints: tuple[str, str], parts: tuple[str, ...] = ()):
-        """Register the decorated check body, `body(trial, answer)` or `body(trial, answer, part)`.
+    def read(self, package: str, path: list[str]) -> None:
+        """Import the files of a chapter's folder, one exercise each, and put the exercises in order."""
+        for module in pkgutil.iter_modules(path):
+            if not module.name.startswith("_"):
+                importlib.import_module(f"{package}.{module.name}")
+        self.exercises = dict(sorted(self.exercises.items(), key=lambda item: [*map(int, item[0].split("."))]))
 
-        The body returns one sentence, the figure that a right answer unlocks. `section` is the anchor on the
-        chapter's page. With `parts`, each part is checked and graded by itself.
+    def exercise(self, number: str, *, section: str, hints: tuple[str, str], parts: tuple[str, ...] = ()):
+        """Register the decorated class (see `engine.Spec`), or a check with a body, `body(trial, answer[, part])`.
+
+        A body returns one sentence, the figure that a right answer unlocks. `section` is the anchor on the chapter's
+        page. With `parts`, each part is checked and graded by itself.
         """
 
         def register(body):
@@ -44,21 +49,21 @@ class Lab:
 
         return register
 
-    def hint(self, number: str) -> None:
+    def hint(self, number: str | float) -> None:
         """Show the next of the two hints of an exercise."""
         exercise = self._find(number)
         exercise.hints_shown = min(exercise.hints_shown + 1, len(exercise.hints))
         text = exercise.hints[exercise.hints_shown - 1]
-        display(Markdown(f"**Hint {exercise.hints_shown} of {len(exercise.hints)} for {number}.** {text}"))
+        show_text(f"**Hint {exercise.hints_shown} of {len(exercise.hints)} for {exercise.number}.** {text}")
 
-    def solution(self, number: str) -> None:
+    def solution(self, number: str | float) -> None:
         """Show our solution of an exercise, where this copy of the course has them (a class's copy has not)."""
-        self._find(number)
-        source = self._source()
+        number = self._find(number).number
+        source = None if os.environ.get("MLELAB_CLASS") else lab_source(self.area)
         if source is None:
             print("The solutions are not part of this copy of the course. Ask for a hint, or ask your instructor.")
         else:
-            display(Markdown(f"**Our solution of {number}.**\n```python\n{solution_code(source, number)}\n```"))
+            show_text(f"**Our solution of {number}.**\n```python\n{exercise_code(source, number)}\n```")
 
     def progress(self) -> None:
         """Show what is solved in this lab since the kernel started."""
@@ -67,32 +72,55 @@ class Lab:
         solved = sum(verdict == RIGHT for *_, verdict in rows)
         table = pd.DataFrame(rows, columns=["exercise", "function", "part", "verdict"]).set_index("exercise")
         print(f"{solved} of {len(rows)} checks are right.")
-        display(table)
+        show(table)
 
-    def _find(self, number: str) -> "Exercise":
-        if number not in self.exercises:
-            raise KeyError(f"There is no exercise {number!r} in {self.area}; there are {', '.join(self.exercises)}.")
-        return self.exercises[number]
-
-    def _source(self) -> str | None:
-        if os.environ.get("MLELAB_CLASS"):
-            return None
-        for folder in (Path(__file__).parents[2], Path(str(files("mlelab")))):
-            path = folder / "solutions" / self.area / "lab.py"
-            if path.exists():
-                return path.read_text(encoding="utf-8")
-        return None
+    def _find(self, number: str | float) -> "Exercise":
+        name = str(number)
+        if name not in self.exercises or not isinstance(number, str) and f"{name}0" in self.exercises:
+            raise KeyError(f"There is no exercise {number!r} in {self.area}; there are {', '.join(self.exercises)}. "
+                           "Put the number in quotation marks.")
+        return self.exercises[name]
 
 
 class Exercise:
     """One exercise's check, called with the learner's function."""
 
     def __init__(self, lab: Lab, number, body, section, hints, parts):
-        functools.update_wrapper(self, body)
         self.lab, self.number, self.body = lab, number, body
         self.name, self.section, self.hints, self.parts = body.__name__, section, hints, parts
+        self.__doc__ = body.__doc__
         self.hints_shown = 0
         self.verdicts: dict[str | None, str] = {}
+        self.mistakes: list[engine.Mistake] = []
+        self.rights: list[engine.Mistake] = []
+
+    def mistake(self, code: str, says: str | None = None, part: str | None = None):
+        """Mark a wrong answer: the misconception that it has, and the sentence for a learner who made it."""
+        return self._mark(self.mistakes, code, says, part)
+
+    def right(self, function: Callable | None = None, *, part: str | None = None):
+        """Mark a right answer that is written differently from ours."""
+        mark = self._mark(self.rights, "", None, part)
+        return mark if function is None else mark(function)
+
+    def _mark(self, answers, code, says, part):
+        if code and code not in MISCONCEPTIONS:
+            raise ValueError(f"{code} is no code of misconceptions.py")
+
+        def mark(function):
+            answers.append(engine.Mistake(function, code, says, part))
+            return function
+
+        return mark
+
+    @functools.cache  # noqa: B019, exercises live as long as the process
+    def spec(self, part: str | None = None) -> engine.Spec | None:
+        """What the engine needs, for one part; None for a check with a body of its own."""
+        if not isinstance(self.body, type):
+            return None
+        spec = engine.Spec.of(self.lab.area, self.number, self.body, part)
+        spec.mistakes = [mistake for mistake in self.mistakes if mistake.part in (None, part)]
+        return spec
 
     def __call__(self, answer, part: str | None = None, *, seed: int | None = None) -> None:
         """Check `answer` on fresh random inputs, or on those of `seed`; raise `NotRight` unless it is right.
@@ -105,30 +133,60 @@ class Exercise:
         report(outcome)
 
     def outcome(self, answer, part: str | None = None, seed: int | None = None) -> Outcome:
-        """The outcome of one check, neither shown nor raised."""
+        """The outcome of one check, neither shown nor raised. `engine.OurFault` if the check itself is broken."""
         if self.parts and part not in self.parts:
             raise ValueError(f"Exercise {self.number} is checked in parts; name one of {', '.join(self.parts)}.")
         seed = secrets.randbits(32) if seed is None else seed
         told = {"exercise": self.number, "name": self.name + (f" ({part})" if part else "")}
-        rest = (answer, part) if self.parts else (answer,)
         try:
-            figure = self.body(Trial(seed), *rest)
+            figure = self._examined(answer, part, seed)
             if self.lab.student:
                 mine = (self.lab.student, self.lab.area, self.number, part)
                 seed = seed_of(*mine)
-                self.body(Trial(seed), *rest)
+                self._examined(answer, part, seed)
                 figure += f" Your number is {number_of(*mine)}."
             return Outcome(**told, verdict=RIGHT, says=figure)
-        except _NotAttempted:
+        except NotAttempted:
             says = f"Write the function, run its cell, then run this one. Stuck? `check.hint(\"{self.number}\")`"
             return Outcome(**told, verdict=NOT_ATTEMPTED, says=says)
         except _Wrong as wrong:
             read = section_url(self.lab.area, self.section)
-            return Outcome(**told, verdict=WRONG, **wrong.found, seed=seed, read=read)
+            return Outcome(**told, verdict=WRONG, **wrong.found, seed=seed, read=read,
+                           again=f"check.{self.name}({self.name}{f', {part!r}' if part else ''}, seed={seed})")
+
+    def _examined(self, answer, part: str | None, seed: int) -> str:
+        """The figure that a right answer unlocks. Raises _Wrong, NotAttempted, OurFault."""
+        spec = self.spec(part)
+        if spec is None:
+            return self._with_body(answer, part, seed)
+        finding = engine.examine(spec, answer, seed)
+        if finding.fault:
+            parts = engine.card(spec, finding)
+            code = parts.pop("code")
+            raise _Wrong(parts | {"misconception": MISCONCEPTIONS[code] if code else None})
+        return finding.figure
+
+    def _with_body(self, answer, part: str | None, seed: int) -> str:
+        rest = (part,) if self.parts else ()
+        trial = Trial(seed)
+        try:
+            return self.body(trial, trial.guarded(answer), *rest)
+        except (NotAttempted, _Wrong):
+            raise
+        except Stopped as stopped:
+            raise _Wrong({"says": stopped.says()}) from None
+        except Exception as error:  # the learner's value, or the check itself? Ours with the same seed tells
+            try:
+                ours = Trial(seed)
+                self.body(ours, ours.guarded(solution(self.lab.area, self.number, self.name)), *rest)
+            except Exception as again:
+                raise engine.OurFault(f"The check of {self.lab.area} {self.number} is broken: {again!r}") from error
+            raise _Wrong({"says": "The answer has not the shape that the docstring gives: using it ended in "
+                          f"{type(error).__name__} ({error})."}) from None
 
 
 class Trial:
-    """One run of one check: its random numbers, its calls of the learner's function, its verdict."""
+    """One run of a check with a body: its random numbers, its calls of the learner's function, its verdict."""
 
     def __init__(self, seed: int):
         self.rng = np.random.default_rng(seed)
@@ -137,21 +195,17 @@ class Trial:
         """A dataset of the course, read once a kernel; the caller gets a copy."""
         return _table(name).copy()
 
+    def guarded(self, answer):
+        """The answer such that every call of it, and of a function that it returns, goes through `call`."""
+        return _Guarded(self, answer)
+
     def call(self, answer, *args, **kwargs):
         """Call the learner's function on copies, so that a changed input is noticed and nothing else breaks."""
-        if not callable(answer):
-            self.wrong(f"Pass your function itself, without brackets behind it; this is a {type(answer).__name__}.")
-        given = [arg if isinstance(arg, Spy) else copy.deepcopy(arg) for arg in args]
-        try:
-            result = answer(*given, **kwargs)
-        except NotImplementedError:
-            raise _NotAttempted from None
-        except Exception as error:  # whatever a learner's code may raise is theirs to read, in one sentence
-            self.wrong(f"Your function stopped with {type(error).__name__}: {error}{_where(error, answer)}.")
-        for position, (before, after) in enumerate(zip(args, given)):
-            if not isinstance(before, Spy) and not _same(before, after):
-                self.wrong(f"Your function changed its input: argument {position + 1} is not what it was before the "
-                           "call. Work on a copy.")
+        notes = Notes()
+        result = Local(answer.function if isinstance(answer, _Guarded) else answer, notes)(*args, **kwargs)
+        if notes.changed:
+            self.wrong(f"Your function changed its input: {notes.changed} is not what it was before the call. Work on "
+                       "a copy.")
         return result
 
     def require(self, holds: bool, says: str, **found) -> None:
@@ -167,8 +221,12 @@ class Trial:
         raise _Wrong(dict(found, says=says, misconception=MISCONCEPTIONS[mistake] if mistake else None))
 
 
-class _NotAttempted(Exception):
-    pass
+class _Guarded:
+    def __init__(self, trial: Trial, function):
+        self.trial, self.function = trial, function
+
+    def __call__(self, *args, **kwargs):
+        return self.trial.call(self.function, *args, **kwargs)
 
 
 class _Wrong(Exception):
@@ -189,34 +247,8 @@ def section_url(area: str, section: str) -> str:
     return f"{urls['Documentation']}/book/{area}.html#{section}"
 
 
-def solution_code(source: str, number: str) -> str:
-    """The code of one exercise in a lab's source, without the marks around the solution."""
-    cell = source.split(f'# %% exercise="{number}"', 1)[1].split("\n# %%", 1)[0]
-    return "\n".join(line for line in cell.splitlines() if " SOLUTION" not in line).strip()
-
-
 @functools.cache
 def _table(name: str) -> pd.DataFrame:
+    from mlelab import data
+
     return data.load(name)
-
-
-def _same(before, after) -> bool:
-    if isinstance(before, (pd.DataFrame, pd.Series)):
-        return before.equals(after)
-    if isinstance(before, np.ndarray):
-        return np.array_equal(before, after, equal_nan=before.dtype.kind == "f")
-    if isinstance(before, (list, tuple)):
-        return len(before) == len(after) and all(map(_same, before, after))
-    if isinstance(before, dict):
-        return before.keys() == after.keys() and all(_same(before[key], after[key]) for key in before)
-    return before is after or before == after  # nan is not equal to itself
-
-
-def _where(error: Exception, answer) -> str:
-    """The learner's own line that failed, never one of ours."""
-    code = getattr(answer, "__code__", None)
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if code and frame.filename == code.co_filename:
-            line = linecache.getline(frame.filename, frame.lineno).strip()
-            return f", in the line `{line}`" if line else f", in its line {frame.lineno - code.co_firstlineno + 1}"
-    return ""

@@ -218,6 +218,13 @@ _ALL = [
      "Every answer tells something. Add up what was spent, give an old answer again, and stop at the limit."),
     ("M96", "alike in a crowd",
      "If all who look alike share the secret, the crowd hides nobody. Look at the secrets, too."),
+    ("M97", "input changed",
+     "Whoever called the function still needs what was handed in. Work on a copy, and return it."),
+    ("M98", "answer that is not repeatable",
+     "The same input must give the same answer tomorrow and on another machine. Use the given seed, keep no state "
+     "between calls, and never `hash()` a text: it differs in each process."),
+    ("M99", "sentence of the contract overlooked",
+     "The docstring says what holds for this input, too. Read it sentence by sentence, and try each one."),
 ]
 
 MISCONCEPTIONS = {code: Misconception(code, name, why) for code, name, why in _ALL}

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from html import escape
 
 import pandas as pd
-from IPython import get_ipython
-from IPython.display import display
 
 from mlelab.check.misconceptions import Misconception
 
@@ -32,6 +30,8 @@ class Outcome:
     misconception: Misconception | None = None
     read: str | None = None
     seed: int | None = None
+    again: str | None = None
+    printed: str | None = None
 
     @property
     def headline(self) -> str:
@@ -46,8 +46,9 @@ class Outcome:
             ("Expected", self.expected),
             ("Got", self.got),
             (f"{named.code} {named.name}" if named else "", named.why if named else None),
+            ("Your function printed", self.printed),
             ("Read", self.read),
-            ("Try the same input again", f"pass seed={self.seed} to the check" if self.seed is not None else None),
+            ("Try the same input again", self.again),
         ]
         return [(label, content) for label, content in pairs if content is not None]
 
@@ -87,13 +88,38 @@ def report(outcome: Outcome) -> None:
 
     On Colab nothing is raised: whether it goes on after an expected error is not known. Under nbgrader it always is.
     """
-    if get_ipython() is not None:
-        display(outcome)
+    if _in_notebook():
+        show(outcome)
     elif outcome.verdict == RIGHT:
         print(outcome)
     on_colab = "google.colab" in sys.modules and "NBGRADER_EXECUTION" not in os.environ
     if outcome.verdict != RIGHT and not on_colab:
         raise NotRight(outcome)
+
+
+def show(value: object) -> None:
+    """Show a value as a notebook shows a cell's result; as text where there is no notebook."""
+    if _in_notebook():
+        from IPython.display import display
+
+        display(value)
+    else:
+        print(value)
+
+
+def show_text(markdown: str) -> None:
+    """Show a text that holds code and emphasis."""
+    if _in_notebook():
+        from IPython.display import Markdown
+
+        show(Markdown(markdown))
+    else:
+        print(markdown)
+
+
+def _in_notebook() -> bool:
+    """Whether an IPython shell runs; where nobody has imported IPython, as in a page, none does."""
+    return "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None
 
 
 def _html(content: object) -> str:

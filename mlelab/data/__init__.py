@@ -12,16 +12,12 @@ from importlib.metadata import metadata, version
 from pathlib import Path
 
 import pandas as pd
-import pooch
-import pyarrow.parquet as pq
-import requests
 
 __all__ = ["DataError", "cache", "describe", "load", "path", "tables", "where"]
 
 _CLONE = Path(__file__).resolve().parents[2] / "datasets"
 _PACKAGED = Path(__file__).resolve().parent / "MANIFEST.json"  # in an installed package
 _TIMEOUT = 30  # seconds without an answer
-pooch.get_logger().setLevel("WARNING")  # we say ourselves, on stdout, what is downloaded
 
 
 class DataError(RuntimeError):
@@ -39,6 +35,8 @@ def load(name: str, columns: list[str] | None = None) -> pd.DataFrame:
     """
     file = path(name)
     if columns is not None:
+        import pyarrow.parquet as pq
+
         known = pq.read_schema(file).names
         columns = [columns] if isinstance(columns, str) else list(columns)
         unknown = [column for column in columns if column not in known]
@@ -54,6 +52,8 @@ def describe(name: str) -> pd.DataFrame:
     departure to that event, negative before it), delay_hours (hours from the event until the value can be
     read). Raises DataError.
     """
+    import pyarrow.parquet as pq
+
     keys = ["unit", "meaning", "event", "event_hours", "delay_hours"]
     rows = [{"column": field.name} | {key: field.metadata[key.encode()].decode() for key in keys}
             for field in pq.read_schema(path(name))]
@@ -87,7 +87,11 @@ def where() -> str:
 
 def cache() -> Path:
     """The folder for downloaded tables: MLELAB_DATA_DIR, or the system's place for caches."""
-    return Path(os.environ.get("MLELAB_DATA_DIR") or pooch.os_cache("mlelab")).expanduser()
+    if not os.environ.get("MLELAB_DATA_DIR"):
+        import pooch
+
+        return Path(pooch.os_cache("mlelab"))
+    return Path(os.environ["MLELAB_DATA_DIR"]).expanduser()
 
 
 def _in_clone() -> bool:
@@ -113,6 +117,10 @@ def _sha256(file: Path, modified_ns: int) -> str:
 
 def _download(entry: dict) -> Path:
     """A table's file in the cache folder: pooch writes beside it, verifies, and only then moves it there."""
+    import pooch  # here, so that checks can be imported where there is no network client
+    import requests
+
+    pooch.get_logger().setLevel("WARNING")  # we say ourselves, on stdout, what is downloaded
     folder = cache()
     url = f"{_base_url()}/{entry['file']}"
     kept = folder / entry["file"]

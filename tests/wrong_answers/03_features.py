@@ -11,41 +11,6 @@ from tests.wrong_answers import right, wrong
 # 3.1 fit_scaler
 
 
-@wrong("3.1", "M02")
-def scaler_fitted_on_all_rows(df, is_train, columns):
-    mean, spread = df[columns].mean(), df[columns].std().replace(0, 1)
-    return lambda rows: (rows[columns] - mean) / spread
-
-
-@wrong("3.1", "M46")
-def scaler_of_each_batch(df, is_train, columns):
-    return lambda rows: ((rows[columns] - rows[columns].mean()) / rows[columns].std().fillna(0).replace(0, 1))
-
-
-@wrong("3.1", "M47")
-def divides_by_no_spread(df, is_train, columns):
-    mean, spread = df.loc[is_train, columns].mean(), df.loc[is_train, columns].std()
-    return lambda rows: (rows[columns] - mean) / spread
-
-
-@wrong("3.1", "M08")
-def missing_becomes_the_mean(df, is_train, columns):
-    mean, spread = df.loc[is_train, columns].mean(), df.loc[is_train, columns].std().replace(0, 1)
-    return lambda rows: ((rows[columns] - mean) / spread).fillna(0)
-
-
-@wrong("3.1", "M09")
-def rows_with_gaps_are_dropped(df, is_train, columns):
-    mean, spread = df.loc[is_train, columns].mean(), df.loc[is_train, columns].std().replace(0, 1)
-    return lambda rows: (rows[columns].dropna() - mean) / spread
-
-
-@right("3.1")
-def scaler_column_by_column(df, is_train, columns):
-    state = {column: (df[column][is_train].mean(), df[column][is_train].std() or 1.0) for column in columns}
-    return lambda rows: pd.DataFrame({c: (rows[c] - mean) / spread for c, (mean, spread) in state.items()})
-
-
 # 3.2 fit_encoder
 
 
@@ -117,46 +82,6 @@ def encoder_with_comparisons(train, min_count):
 
 
 # 3.3 cyclic
-
-
-@wrong("3.3", "M49")
-def raw_value(x, period):
-    return np.asarray(x, dtype=float)[:, None]
-
-
-@wrong("3.3", "M49")
-def sine_only(x, period):
-    return np.sin(2 * np.pi * np.asarray(x, dtype=float) / period)
-
-
-@wrong("3.3", "M49")
-def sine_twice(x, period):
-    sine = np.sin(2 * np.pi * np.asarray(x, dtype=float) / period)
-    return np.column_stack([sine, -sine])
-
-
-@wrong("3.3", "M31")
-def period_too_short_by_one(x, period):
-    angle = 2 * np.pi * np.asarray(x, dtype=float) / (period - 1)
-    return np.column_stack([np.sin(angle), np.cos(angle)])
-
-
-@wrong("3.3", "M10")
-def degrees(x, period):
-    angle = 360 * np.asarray(x, dtype=float) / period
-    return np.column_stack([np.sin(angle), np.cos(angle)])
-
-
-@wrong("3.3", "M27")
-def always_a_day(x, period):
-    angle = 2 * np.pi * np.asarray(x, dtype=float) / 24
-    return np.column_stack([np.sin(angle), np.cos(angle)])
-
-
-@right("3.3")
-def complex_numbers(x, period):
-    z = np.exp(2j * np.pi * np.asarray(x, dtype=float) / period)
-    return np.stack([z.real, z.imag], axis=1)
 
 
 # 3.4 target_encode

@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
@@ -25,60 +24,6 @@ def quantiles(values):
 def distance(p, q, eps=1e-4):
     p, q = np.maximum(p, eps), np.maximum(q, eps)
     return float(((q - p) * np.log(q / p)).sum())
-
-
-@wrong("9.1", "M79")
-def edges_of_the_present(expected, actual):
-    edges = quantiles(actual)
-    return distance(counts(expected, edges) / len(expected), counts(actual, edges) / len(actual))
-
-
-@wrong("9.1", "M08")
-def without_the_missing(expected, actual):
-    expected, actual, edges = expected[~np.isnan(expected)], actual[~np.isnan(actual)], quantiles(expected)
-    return distance(counts(expected, edges) / len(expected), counts(actual, edges) / len(actual))
-
-
-@wrong("9.1", "M09")
-def without_what_lies_outside(expected, actual):
-    edges, low, high = quantiles(expected), np.nanmin(expected), np.nanmax(expected)
-    actual = actual[((actual >= low) & (actual <= high)) | np.isnan(actual)]
-    if not len(actual):
-        return 0.0
-    return distance(counts(expected, edges) / len(expected), counts(actual, edges) / len(actual))
-
-
-@wrong("9.1", "M80")
-def with_counts(expected, actual):
-    edges = quantiles(expected)
-    return distance(counts(expected, edges), counts(actual, edges))
-
-
-@wrong("9.1", "M47")
-def empty_bins_make_it_infinite(expected, actual):
-    edges = quantiles(expected)
-    p, q = counts(expected, edges) / len(expected), counts(actual, edges) / len(actual)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(((q - p) * np.log(q / p)).sum())
-
-
-@wrong("9.1", "M47")
-def empty_bins_are_skipped(expected, actual):
-    edges = quantiles(expected)
-    p, q = counts(expected, edges) / len(expected), counts(actual, edges) / len(actual)
-    both = (p > 0) & (q > 0)
-    return float(((q - p) * np.log(q / np.where(both, p, 1), where=both, out=np.zeros_like(p)))[both].sum())
-
-
-@right("9.1")
-def with_histograms(expected, actual):
-    edges = np.concatenate([[-np.inf], quantiles(expected), [np.inf]])
-    shares = []
-    for values in (expected, actual):
-        codes = pd.cut(pd.Series(values), edges, right=False, labels=False).fillna(99)
-        found = codes.value_counts(normalize=True).reindex([*range(len(edges) - 1), 99], fill_value=0)
-        shares.append(found.clip(lower=1e-4))
-    return float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
 
 
 # 9.2 drifted
@@ -134,49 +79,6 @@ def told(train, recent, served, recomputed):
         return "data" if (shares[0] - shares[1]).abs().max() >= 0.05 else "none"
     moved = np.log(now / (1 - now)) - np.log(then / (1 - then))
     return "label" if moved.max() - moved.min() < 0.3 else "concept"
-
-
-@wrong("9.3", "M14")
-def everything_is_data(train, recent, served, recomputed):
-    found = told(train, recent, served, recomputed)
-    return "data" if found == "concept" else found
-
-
-@wrong("9.3", "M14")
-def any_difference_is_drift(train, recent, served, recomputed):
-    found = told(train, recent, served, recomputed)
-    return "data" if found == "none" else found
-
-
-@wrong("9.3", "M82")
-def worse_means_concept(train, recent, served, recomputed):
-    found = told(train, recent, served, recomputed)
-    return "concept" if abs(train["late"].mean() - recent["late"].mean()) > 0.03 and found != "data" else found
-
-
-@wrong("9.3", "M81")
-def skew_against_last_week(train, recent, served, recomputed):
-    return told(train, recent, recomputed, recomputed)
-
-
-@wrong("9.3", "M81")
-def skew_against_training(train, recent, served, recomputed):
-    shares = [pd.Series(groups).value_counts(normalize=True) for groups in (train["group"], served)]
-    gap = shares[0].sub(shares[1], fill_value=0).abs().max()
-    return told(train, recent, recomputed, recomputed) if gap < 0.6 else "skew"
-
-
-@right("9.3")
-def with_crosstabs(train, recent, served, recomputed):
-    if np.mean(np.asarray(served) != np.asarray(recomputed)) > 0.01:
-        return "skew"
-    tables = [pd.crosstab(frame["group"], frame["late"]) for frame in (train, recent)]
-    rates = [table[1] / table.sum(axis=1) for table in tables]
-    if np.allclose(rates[0], rates[1], atol=0.05):
-        mixes = [table.sum(axis=1) / table.to_numpy().sum() for table in tables]
-        return "none" if np.allclose(mixes[0], mixes[1], atol=0.05) else "data"
-    ratios = np.log([table[1] / table[0] for table in tables])
-    return "label" if np.ptp(ratios[1] - ratios[0]) < 0.3 else "concept"
 
 
 # 9.4 performance_asof

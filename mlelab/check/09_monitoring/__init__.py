@@ -12,98 +12,10 @@ from sklearn.metrics import roc_auc_score
 from mlelab import case, data
 from mlelab.check.lab import Lab, Trial
 
+from . import _real
+
 lab = Lab("09_monitoring")
 EPS = 1e-4
-
-
-@lab.exercise(
-    "9.1",
-    section="psi",
-    hints=(
-        "Four decisions: whose quantiles are the edges, what lies outside of them, what about missing values, and what "
-        "about a bin without anybody in it?",
-        'Inner edges: unique quantiles of the reference without its nan. `np.searchsorted(edges, x, side="right")` '
-        'gives a bin for every number, also far outside; nan gets a bin of its own. Shares of all rows, at least eps; '
-        'then sum (q - p) * log(q / p).',
-    ),
-)
-def psi(trial: Trial, answer) -> str:
-    rng = trial.rng
-    for _ in range(3):
-        expected, actual = rng.normal(50, 10, 400), rng.normal(rng.uniform(53, 58), rng.uniform(8, 14), 250)
-        expected[:20], actual[:40] = np.nan, np.nan
-        actual[-6:] = 150.0 + np.arange(6)
-        call = "psi(400 values around 50, 20 of them missing; 250 values around 55, 40 missing, 6 above 150)"
-        got = trial.call(answer, expected, actual)
-        right = _psi(expected, actual)
-        present, seen = ~np.isnan(expected), ~np.isnan(actual)
-        low, high = np.nanmin(expected), np.nanmax(expected)
-        inside = actual[(actual >= low) & (actual <= high) | ~seen]
-        wrong = {
-            "M79": _psi(expected, actual, edges=_edges(actual)),
-            "M08": _psi(expected[present], actual[seen]),
-            "M09": _psi(expected, inside),
-            "M80": _psi_of_counts(expected, actual),
-        }
-        close = next((code for code, value in wrong.items() if np.isclose(got, value, rtol=1e-6)), None)
-        finite = np.isfinite(got)
-        trial.require(
-            bool(np.isclose(got, right, rtol=1e-6)),
-            "Shares in ten bins between quantiles of the reference, open at both ends, with one more bin for missing "
-            "values.",
-            call=call,
-            expected=round(right, 4),
-            got=got,
-            mistake=close if finite else "M47",
-        )
-    apart = trial.call(answer, rng.normal(0, 1, 200), rng.normal(20, 1, 200))
-    trial.require(
-        bool(np.isfinite(apart)) and apart > 5,
-        "Two samples that share no bin are far apart, and the number is finite.",
-        call="psi(around 0, around 20)",
-        expected="a large finite number",
-        got=apart,
-        mistake="M47",
-    )
-    same = rng.normal(0, 1, 300)
-    trial.require(
-        abs(trial.call(answer, same, np.tile(same, 3))) < 1e-9,
-        "The same values three times over have the same shares: 0.",
-        call="psi(x, x three times)",
-        expected=0.0,
-        got=answer(same, np.tile(same, 3)),
-        mistake="M80",
-    )
-    flights = _flights()
-    train, september = flights[flights["month"] <= 8], flights[flights["month"] == 9]
-    quarter = flights[flights["month"] >= 10]
-    odd, even = (quarter.loc[quarter["day"] % 2 == rest, "dewp"].to_numpy() for rest in (1, 0))
-    return (
-        f"Temperature in September: {answer(train['temp'].to_numpy(), september['temp'].to_numpy()):.1f}. Dew point on "
-        f"odd against even days of one quarter: {answer(odd, even):.2f}. The rule of thumb says alarm from 0.2 on."
-    )
-
-
-def _edges(values) -> np.ndarray:
-    return np.unique(np.nanquantile(values, np.linspace(0, 1, 11)[1:-1]))
-
-
-def _counts(values, edges) -> np.ndarray:
-    known = values[~np.isnan(values)]
-    counts = np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)
-    return np.append(counts, len(values) - len(known)).astype(float)
-
-
-def _psi(expected, actual, edges=None) -> float:
-    edges = _edges(expected) if edges is None else edges
-    p, q = (np.maximum(_counts(x, edges) / len(x), EPS) for x in (expected, actual))
-    return float(((q - p) * np.log(q / p)).sum())
-
-
-def _psi_of_counts(expected, actual) -> float:
-    edges = _edges(expected)
-    p, q = (np.maximum(_counts(x, edges), EPS) for x in (expected, actual))
-    return float(((q - p) * np.log(q / p)).sum())
 
 
 @lab.exercise(
@@ -166,7 +78,7 @@ def drifted(trial: Trial, answer) -> str:
             got=got["moved"],
             mistake="M32",
         )
-    flights = _flights()
+    flights = _real.flights()
     columns = ["distance", "hour", "temp", "dewp", "origin_delay_3h"]
     found = answer(flights.loc[flights["month"] <= 8, columns], flights.loc[flights["month"] == 9, columns], 0.1)
     distance, p = _distance()
@@ -184,79 +96,6 @@ def _distance() -> tuple[float, float]:
         flights.loc[flights["month"] <= 8, "distance"], flights.loc[flights["month"] == 9, "distance"]
     )
     return float(found.statistic), float(found.pvalue)
-
-
-@lab.exercise(
-    "9.3",
-    section="which-shift",
-    hints=(
-        "Ask in the order in which faults are cheap to exclude: are the features right, are groups late as often as "
-        "before, and if not, did all of them change alike?",
-        "skew: served and recomputed differ in more than 1 % of rows. Then the late share by group, train against "
-        "recent: if "
-        'every gap is below 0.05 it is "data" if a group\'s share moved by 0.05, else "none". If the log odds moved '
-        'by the '
-        'same amount everywhere (within 0.3) it is "label", else "concept".',
-    ),
-)
-def diagnose(trial: Trial, answer) -> str:
-    def rows(sizes, rates):
-        frame = pd.DataFrame(
-            [(group, int(i < size * rate)) for (group, size), rate in zip(sizes.items(), rates) for i in range(size)],
-            columns=["group", "late"],
-        )
-        return frame.sample(frac=1, random_state=int(trial.rng.integers(1_000)), ignore_index=True)
-
-    def odds(rate, factor):
-        o = rate / (1 - rate) * factor
-        return o / (1 + o)
-
-    sizes, rates = {"a": 600, "b": 900, "c": 500}, (0.10, 0.20, 0.30)
-    factor = float(trial.rng.uniform(2.0, 3.0))
-    train = rows(sizes, rates)
-    alike = tuple(odds(rate, factor) for rate in rates)
-    worlds = {
-        "none": rows(sizes, rates),
-        "data": rows({"a": 1_100, "b": 500, "c": 400}, rates),
-        "label": rows({"a": 560, "b": 900, "c": 540}, alike),
-        "concept": rows(sizes, (0.30, 0.20, 0.10)),
-    }
-    worlds["skew"] = worlds["none"]
-    hints = {"none": "M14", "data": "M14", "label": "M82", "concept": "M14", "skew": "M81"}
-    for world, recent in worlds.items():
-        recomputed = recent["group"].to_numpy()
-        served = recomputed.copy()
-        if world == "skew":
-            served[served == "b"] = "a"
-        call = f'diagnose(train, recent, served, recomputed) in the world "{world}"'
-        got = trial.call(answer, train, recent, served, recomputed)
-        trial.require(got in worlds, "The answer is one of skew, data, label, concept and none.", call=call, got=got)
-        table = pd.DataFrame(
-            {
-                "share then": train["group"].value_counts(normalize=True),
-                "share now": recent["group"].value_counts(normalize=True),
-                "late then": train.groupby("group")["late"].mean(),
-                "late now": recent.groupby("group")["late"].mean(),
-            }
-        ).round(2)
-        if world == "skew":
-            table["differs when recomputed"] = f"{(served != recomputed).mean():.0%} of the rows"
-        trial.require(
-            got == world,
-            f"This world is: {world}.",
-            call=call,
-            example=table.reset_index(),
-            expected=world,
-            got=got,
-            mistake=hints[world],
-        )
-    flights = _flights()
-    late = [flights[flights["month"] == month].groupby("origin")["late"].mean() for month in (8, 9)]
-    change = late[1] / late[0]
-    return (
-        f"September's late share is {change.min():.2f} to {change.max():.2f} times August's at the three airports: "
-        "another base rate, much the same everywhere."
-    )
 
 
 @lab.exercise(
@@ -414,7 +253,7 @@ def prediction_moved(trial: Trial, answer) -> str:
 
 @functools.cache
 def _autumn() -> tuple:
-    flights = _flights()
+    flights = _real.flights()
     train, test = flights[flights["month"] <= 8], flights[flights["month"] >= 11]
     model = case.linear_model().fit(train, train["late"])
     return model, train, test
@@ -717,7 +556,4 @@ def runbook(trial: Trial, answer) -> str:
     return "Your runbook can be followed by somebody who was not there when it was written."
 
 
-@functools.cache
-def _flights() -> pd.DataFrame:
-    flights = data.load("features").dropna(subset="arr_delay").sample(60_000, random_state=0)
-    return flights.assign(late=(flights["arr_delay"] >= case.LATE_MINUTES).astype(int))
+lab.read(__name__, __path__)

@@ -11,61 +11,9 @@ import pandas as pd
 from mlelab import case, data
 from mlelab.check.lab import Lab, Trial, differing_rows
 
+from ._real import flights
+
 lab = Lab("03_features")
-
-
-@lab.exercise("3.1", section="state-from-training", hints=(
-    "Compute two numbers for each column before you define `apply`, from training rows only. `apply` may use them and "
-    "nothing else.",
-    "`df.loc[is_train, columns].mean()` and `.std()`; a standard deviation of 0 becomes 1 with `.replace(0, 1)`. Then "
-    "`(rows[columns] - mean) / spread` is aligned by column name."))
-def fit_scaler(trial: Trial, answer) -> str:
-    df, is_train, columns = _numbers(trial.rng)
-    call = f"fit_scaler(df, is_train, {columns})(rows)"
-    apply = _returned(trial, answer, "fit_scaler", df, is_train, columns)
-    rows = df.sample(5, random_state=trial.rng)
-    rows.iloc[0, df.columns.get_loc(columns[1])] = np.nan
-    got = _frame(trial, apply, rows, columns, call)
-    known = rows[columns].notna()
-    trial.require(got.where(~known).isna().all(axis=None), "A missing value stays missing: filling it is another step.",
-                  mistake="M08", call=call, example=rows[columns].head(1), expected="missing",
-                  got=got.head(1).to_dict("records"))
-    constant = columns[2]
-    trial.require(np.isfinite(got[constant]).all(), "A column that is constant in the training rows has no spread: "
-                  "subtract its mean and leave it there.", mistake="M47", call=call, example=rows[[constant]].head(3),
-                  expected="value - mean", got=got[constant].iloc[0])
-    single = _frame(trial, apply, rows.tail(1), columns, call)
-    trial.require(np.allclose(single, got.tail(1), equal_nan=True), "A row gets the same answer alone as among others: "
-                  "mean and spread are those of training.", mistake="M46", call=f"apply to one row of {len(rows)}",
-                  example=rows[columns].tail(1), expected=got.tail(1).round(4).to_dict("records")[0],
-                  got=single.round(4).to_dict("records")[0])
-    results = {None: _scaled(df[is_train], rows[columns]), "M02": _scaled(df, rows[columns]),
-               "M46": _scaled(rows[columns], rows[columns])}
-    trial.require(np.allclose(got, results[None], equal_nan=True), "A value is scaled by the mean and the sample "
-                  "standard deviation (ddof=1) of the training rows.", mistake=_matching(results, got), call=call,
-                  example=rows[columns].head(2), expected=results[None].round(3).head(2).to_dict("list"),
-                  got=got.round(3).head(2).to_dict("list"))
-
-    real, real_train = _real()
-    scaled = answer(real, real_train, ["temp"])(real.loc[~real_train])["temp"]
-    return (f"The temperatures of September to December lie {scaled.mean():+.2f} standard deviations from those of "
-            "January to August: hold-out rows need not have mean 0.")
-
-
-def _numbers(rng: np.random.Generator) -> tuple[pd.DataFrame, pd.Series, list[str]]:
-    """Rows whose hold-out part is warmer than the training part, and a column that is constant in training."""
-    size, columns = 24, ["temp", "visib", "gates"]
-    is_train = np.zeros(size, bool)
-    is_train[rng.permutation(size)[:16]] = True
-    index = pd.Index(rng.choice(10_000, size, replace=False), name="flight_id")
-    df = pd.DataFrame({"temp": rng.normal(50, 9, size) + 25 * ~is_train, "carrier": "AA",
-                       "visib": rng.normal(9, 1, size) - 3 * ~is_train, "gates": 7.0 + 2 * ~is_train}, index=index)
-    df.iloc[np.flatnonzero(is_train)[0], 0] = np.nan
-    return df, pd.Series(is_train, index=index), columns
-
-
-def _scaled(source: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    return (rows - source[rows.columns].mean()) / source[rows.columns].std().replace(0, 1)
 
 
 @lab.exercise("3.2", section="categories", hints=(
@@ -113,7 +61,7 @@ def fit_encoder(trial: Trial, answer) -> str:
                       expected=expected.loc[place].to_dict() if place is not None else None,
                       got=got.loc[place].to_dict() if place is not None else None)
 
-    real, real_train = _real()
+    real, real_train = flights()
     encoded = answer(real.loc[real_train, "tailnum"], 50)(real.loc[~real_train, "tailnum"][::20])
     return (f"With 50 flights as the limit, {encoded.shape[1] - 2:,} aircraft get a column. Of every twentieth flight "
             f"from September on, {encoded['other'].mean():.1%} fall under `other`.")
@@ -132,42 +80,6 @@ def _codes(rng: np.random.Generator, min_count: int) -> tuple[pd.Series, pd.Seri
 def _onehot(values: pd.Series, kept: list[str], columns: list[str]) -> pd.DataFrame:
     names = values.where(values.isin(kept), "other").where(values.notna(), "missing")
     return pd.DataFrame({column: (names == column).astype(float) for column in columns})
-
-
-@lab.exercise("3.3", section="time-of-day", hints=(
-    "One turn of the circle is one period. Which angle, in radians, belongs to x?",
-    "The angle is `2 * np.pi * x / period`. `np.column_stack([np.sin(angle), np.cos(angle)])` has two columns."))
-def cyclic(trial: Trial, answer) -> str:
-    period = float(trial.rng.choice([7, 12, 60, 365]))
-    start = round(trial.rng.uniform(0, 1), 2)
-    x = pd.Series(start + np.arange(int(period)))
-    call = f"cyclic(x, period={period:g}) with x = {start:g}, {start + 1:g}, ..., {x.iloc[-1]:g}"
-    got = np.asarray(trial.call(answer, x, period), dtype=float)
-    flat = got.ndim == 1 or got.shape == (len(x), 1)
-    trial.require(got.shape == (len(x), 2), "The answer has two columns and a row for each value.",
-                  mistake="M49" if flat else "M09", call=call, expected=(len(x), 2), got=got.shape)
-    near = _steps(got)
-    step = 2 * np.sin(np.pi / period)
-    turned = {"M31": 2 * np.pi * x / (period - 1), "M10": 360 * x / period, "M27": 2 * np.pi * x / 24}
-    mistake = _matching({code: _steps(np.column_stack([np.sin(angle), np.cos(angle)]))
-                         for code, angle in turned.items()}, near) or "M49"
-    worst = int(np.argmax(np.abs(near - step)))
-    trial.require(np.allclose(near, step), f"Neighbours on a circle of period {period:g} are all equally far apart, "
-                  "the last and the first as well.", mistake=mistake, call=call,
-                  example=pd.DataFrame({"x": [x[worst], x[(worst + 1) % len(x)]]}), expected=f"distance {step:.4f}",
-                  got=f"distance {near[worst]:.4f}")
-    trial.require(np.allclose(np.hypot(*got.T), 1), "Each point lies on the unit circle.", mistake="M49", call=call,
-                  got=got[0].round(3))
-    around = np.asarray(trial.call(answer, x + period, period), dtype=float)
-    trial.require(np.allclose(around, got), "x and x + period are one point.", mistake="M10",
-                  call=f"cyclic([{x[1] + period:g}], {period:g})", expected=got[1].round(4), got=around[1].round(4))
-    ends = np.linalg.norm(np.diff(np.asarray(answer(pd.Series([23, 0, 12]), 24)), axis=0), axis=1)
-    return f"23 o'clock and midnight are {ends[0]:.2f} apart, midnight and noon {ends[1]:.2f}."
-
-
-def _steps(points: np.ndarray) -> np.ndarray:
-    """The distance from each point to the next, and from the last to the first."""
-    return np.linalg.norm(np.diff(np.vstack([points, points[:1]]), axis=0), axis=1)
 
 
 @lab.exercise("3.4", section="target-encoding", hints=(
@@ -199,7 +111,7 @@ def target_encode(trial: Trial, answer) -> str:
                   "/ (count + m), with the prior of these rows.", mistake=_matching(results, got) or own, call=call,
                   example=differing_rows(rows, results[None].round(4), got.round(4)))
 
-    real, real_train = _real()
+    real, real_train = flights()
     real = real.sample(1_000, random_state=0)  # few, so that an answer row by row is quick as well
     real_key = real["carrier"] + real["flight"].astype(str) + "-" + real["dest"]
     fold = (real["decision_time"].dt.day_of_year % 5).where(real_train[real.index], -1)
@@ -419,7 +331,7 @@ def fit_imputer(trial: Trial, answer) -> str:
     trial.require(single.notna().all(axis=None), "One row alone is filled as well.", mistake="M46", call=call,
                   got=single.to_dict("records"))
 
-    real, real_train = _real()
+    real, real_train = flights()
     marked = answer(real, real_train, ["seats"])(real)["seats_missing"].groupby(real["carrier"]).mean()
     return (f"{marked['MQ']:.1%} of the flights of MQ and {marked['AA']:.1%} of AA have no `seats`, and they are all "
             "still there.")
@@ -476,7 +388,7 @@ def rebalance(trial: Trial, answer) -> str:
                   mistake=mistake and mistake.strip(), call=f"restore({p.tolist()})", expected=results[None].round(4),
                   got=got.round(4))
 
-    real, real_train = _real()
+    real, real_train = flights()
     late = (real["arr_delay"] >= case.LATE_MINUTES).astype(int).to_numpy()
     rows, restore = answer(late, real_train.to_numpy(), 0)
     return (f"To balance the training flights {len(rows) - real_train.sum():,} copies are needed, and a chance of 0.5 "
@@ -545,7 +457,7 @@ def fit_bundle(trial: Trial, answer) -> str:
     _require_refusal(trial, online, {name: row[name] for name in list(row)[:-1]}, schema_hash,
                      "A column is not in the request: raise ValueError, because a gap would be made up.", "M08")
 
-    real, real_train = _real()
+    real, real_train = flights()
     wanted = ["decision_time", "temp", "seats"]
     units = data.describe("features").set_index("column")["unit"][wanted].to_dict()
     _, online, schema_hash = answer(real.loc[real_train, wanted], units)
@@ -589,14 +501,6 @@ def _require_refusal(trial, online, row, sent_hash, says, mistake) -> None:
                 got=str(got)[:80])
 
 
-@functools.cache
-def _real() -> tuple[pd.DataFrame, pd.Series]:
-    """The flights with a label, and which of them are training rows; read once, not to be changed."""
-    columns = ["decision_time", "carrier", "flight", "tailnum", "dest", "temp", "seats", "arr_delay"]
-    real = data.load("features", columns).dropna(subset="arr_delay")
-    return real, real["decision_time"] < case.VALIDATION_START
-
-
 def _returned(trial: Trial, answer, name: str, *args):
     function = trial.call(answer, *args)
     trial.require(callable(function), f"{name} returns a function.", got=type(function).__name__)
@@ -619,3 +523,6 @@ def _matching(results: dict[str | None, object], got) -> str | None:
         if mistake and values.shape == got.shape and np.allclose(values, got, equal_nan=True):
             return mistake
     return None
+
+
+lab.read(__name__, __path__)

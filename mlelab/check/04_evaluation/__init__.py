@@ -1,15 +1,16 @@
 """Checks of lab 4: counts, thresholds, bootstrap, rolling origin, calibration, ranking, pairs, A/B tests, slices."""
 
-import functools
 from numbers import Real
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from mlelab import case, data
+from mlelab import case
 from mlelab.check.lab import Lab, Trial, differing_rows
 from mlelab.check.spy import Spy
+
+from ._real import flights
 
 lab = Lab("04_evaluation")
 
@@ -26,7 +27,7 @@ def classification_report_counts(trial: Trial, answer) -> str:
     _require_report(trial, answer, silent, np.zeros(5, int))
     _require_report(trial, answer, np.zeros(4, int), trial.rng.permutation([1, 0, 0, 0]))
 
-    late = _real()["late"]
+    late = flights()["late"]
     got = answer(late, np.zeros(len(late), int))
     return f"Alerting nobody in 2013 is right for {got['accuracy']:.1%} of the flights and finds none of the late ones."
 
@@ -95,7 +96,7 @@ def choose_threshold(trial: Trial, answer) -> str:
         trial.require(_equal(got[name], expected), f"`{name}` is the cost per flight on the test rows.",
                       mistake=_match(wrong, got[name]), call=call, expected=round(expected, 4), got=got[name])
 
-    real = pd.DataFrame({name: _real()[name] for name in ("month", "hour", "late")})
+    real = pd.DataFrame({name: flights()[name] for name in ("month", "hour", "late")})
     real["p"] = real["hour"].map(real[real["month"] <= 8].groupby("hour")["late"].mean())
     parts = real[real["month"].isin([9, 10])], _Seal(real[real["month"] > 10])
     got = answer(*parts, case.COST_MISSED, case.COST_NEEDLESS, np.arange(1, 20) / 20)
@@ -140,74 +141,6 @@ def _threshold_case(rng: np.random.Generator):
             return validation, test, c_fn, c_fp, candidates, tuned
 
 
-@lab.exercise("4.3", section="the-unit-of-evidence", hints=(
-    "Draw names of blocks, not rows. Then collect the rows of each drawn block, and take `y` and `p` at the same rows.",
-    "`rows = [np.flatnonzero(blocks == b) for b in np.unique(blocks)]` once; in each draw "
-    "`np.concatenate([rows[i] for i in rng.integers(0, len(rows), len(rows))])`."))
-def block_bootstrap(trial: Trial, answer) -> str:
-    draws = 40
-    y, blocks, value = _blocks(trial.rng)
-    seen = []
-
-    def metric(rows, p):
-        rows, p = np.asarray(rows), np.asarray(p)
-        seen.append((rows, p))
-        return float(value[rows].mean())
-
-    call = f"block_bootstrap(y, p, blocks={blocks.tolist()}, metric, draws={draws}, seed=…)"
-    got = trial.call(answer, y, y + 0.5, blocks, metric, draws, 1)
-    trial.require(isinstance(got, tuple) and len(got) == 2, "The answer is a pair, lower and upper limit.", call=call,
-                  got=got)
-    trial.require(all(rows.shape == p.shape and np.array_equal(p, rows + 0.5) for rows, p in seen), "A row that is "
-                  "drawn brings its own `y` and its own `p`.", mistake="M51", call=call)
-    drawn = _require_blocks(trial, [rows for rows, _ in seen], y, blocks, draws, call)
-    values = [value[rows].mean() for rows in drawn]
-    expected = np.quantile(values, [0.025, 0.975])
-    wrong = {"M32": np.quantile(values, [0.05, 0.95]), "M36": np.quantile(values, [0, 1]),
-             "M16": (np.mean(values),) * 2}
-    sd = np.std(values)
-    mistake = _match(wrong, got) or ("M32" if abs(got[1] - got[0] - 2 * sd) < 0.1 * sd else None)
-    trial.require(_equal(got, expected), "The limits are the quantiles 0.025 and 0.975 of the metric over the draws.",
-                  mistake=mistake, call=call, expected=expected.round(4), got=got)
-    same, other = (trial.call(answer, y, y + 0.5, blocks, metric, draws, seed) for seed in (1, 2))
-    trial.require(_equal(same, got) and not _equal(other, got), "The same seed gives the same limits, another seed "
-                  "others.", mistake="M27", call=call)
-
-    late, day = _real()["late"][-50_000:], _real()["day"][-50_000:]
-    low, high = answer(late, late.astype(float), day, lambda y, p: y.mean(), 100, 0)
-    return (f"Late share of the last 50,000 flights of the year: {late.mean():.1%}, by day from {low:.1%} to "
-            f"{high:.1%}. Drawn as single flights it would be ± {1.96 * late.std() / np.sqrt(len(late)):.1%}.")
-
-
-def _blocks(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Row numbers as `y`, so that a draw can be read off them; shuffled blocks of 2 to 6 rows; a value for each row."""
-    sizes = rng.permutation([2, 3, 3, 4, 5, 6])
-    names = rng.choice(100, len(sizes), replace=False)
-    blocks = rng.permutation(np.repeat(names, sizes))
-    return np.arange(len(blocks)), blocks, rng.random(len(blocks)) + blocks / 10
-
-
-def _require_blocks(trial: Trial, drawn: list[np.ndarray], y, blocks, draws: int, call: str) -> list[np.ndarray]:
-    """The draws without calls on the rows as they came; each must hold whole blocks, as many as there are."""
-    drawn = [rows for rows in drawn if not np.array_equal(rows, y)]
-    if len(drawn) not in (draws, draws - 1):
-        trial.wrong("The metric is taken once in each draw, on the drawn rows.", call=call, expected=f"{draws} draws",
-                    got=f"{len(drawn)} draws", mistake="M16" if not drawn else None)
-    times = np.array([np.bincount(rows, minlength=len(y)) for rows in drawn])
-    of_block = [times[:, blocks == name] for name in np.unique(blocks)]
-    trial.require(all((block == block[:, :1]).all() for block in of_block), "A block is drawn with all its rows: rows "
-                  "of one day are not independent.", mistake="M12", call=call,
-                  expected="each row of a block equally often", got=np.sort(drawn[0]).tolist())
-    blocks_drawn = np.array([block[:, 0] for block in of_block]).T
-    trial.require((blocks_drawn != 1).any(), "Blocks are drawn with replacement; without it every draw is the sample "
-                  "itself.", mistake="M16", call=call)
-    trial.require((blocks_drawn.sum(axis=1) == blocks_drawn.shape[1]).all(), "Each draw has as many blocks as there "
-                  "are, and a block that is drawn twice counts twice.",
-                  mistake="M09" if blocks_drawn.max() == 1 else "M36", call=call,
-                  expected=f"{blocks_drawn.shape[1]} blocks", got=blocks_drawn.sum(axis=1)[:5].tolist())
-    return drawn
-
-
 @lab.exercise("4.4", section="rolling-origin", hints=(
     "Go through the months that can be judged. For each, two masks on `months`: rows to learn from, rows to judge.",
     "The first month to judge is `months.min() + min_train + gap`. Learn from `months < month - gap`."))
@@ -218,7 +151,7 @@ def rolling_origin_splits(trial: Trial, answer) -> str:
     for gap in (0, int(trial.rng.integers(1, 3))):
         _require_splits(trial, answer, months, min_train, gap)
 
-    splits = answer(_real()["month"][:270_000], 4)
+    splits = answer(flights()["month"][:270_000], 4)
     return (f"Judged on {len(splits)} months instead of one; the last model learns from {len(splits[-1][0]):,} "
             f"flights, the first from {len(splits[0][0]):,}.")
 
@@ -290,7 +223,7 @@ def calibration_table(trial: Trial, answer) -> str:
                   "bin with the weight of its flights.", mistake=mistake, call=call, expected=round(errors[None], 4),
                   got=error)
 
-    late = _real()["late"]
+    late = flights()["late"]
     share = late.mean()
     return (f"Who gives every flight of the year the late share of the year, {share:.3f}, has an error of "
             f"{answer(late, np.full(len(late), share), 10)[1]:.3f}: calibrated, and of no use to anybody.")
@@ -333,7 +266,7 @@ def rank_quality(trial: Trial, answer) -> str:
                   call="rank_quality(lists=[0, 0], gain=[0, 5], score=[0.9, 0.1], k=10)", mistake="M36",
                   expected=(round(1 / np.log2(3), 4), 0.5), got=(short["ndcg"], short["map"]))
 
-    real = _real()
+    real = flights()
     newest = slice(-20_000, None)
     day, late = real["day"][newest], real["late"][newest]
     by_hour = answer(day, late, real["hour"][newest] + np.random.default_rng(0).random(20_000), 20)
@@ -421,7 +354,7 @@ def paired_difference(trial: Trial, answer) -> str:
                   "the differences of the draws.", mistake=_match(answers, got), call=call,
                   expected=np.round(answers[None], 4).tolist(), got=np.round(got, 4).tolist())
 
-    real = _real()
+    real = flights()
     late, day, hour = (real[name][-50_000:] for name in ("late", "day", "hour"))
 
     def separation(y, p):
@@ -526,7 +459,7 @@ def slice_table(trial: Trial, answer) -> str:
                   "weight of its flights.", mistake=_match(wrong, adjusted), call=call, expected=round(weighted, 4),
                   got=adjusted)
 
-    real = pd.DataFrame(_real())
+    real = pd.DataFrame(flights())
     table, adjusted = answer(real, "origin", "carrier", ("WN", "9E"))
     return f"9E minus WN within airports: {100 * adjusted:+.1f} points over {len(table)} airports that both use."
 
@@ -557,17 +490,6 @@ def _sliced(flights: pd.DataFrame, pair: tuple[str, str]) -> tuple[pd.DataFrame,
     return table, float(np.average(table["difference"], weights=table["n_first"] + table["n_second"]))
 
 
-@functools.cache
-def _real() -> dict[str, np.ndarray]:
-    """Columns of the flights that arrived, in order of time; `day` counts the days of the year."""
-    flights = data.load("features", ["month", "hour", "carrier", "origin", "decision_time", "arr_delay"])
-    flights = flights.dropna(subset="arr_delay")
-    day = flights["decision_time"].dt.tz_convert(case.TEST_START.tz).dt.day_of_year
-    late = (flights["arr_delay"] >= case.LATE_MINUTES).astype(int)
-    columns = flights[["month", "hour", "carrier", "origin"]].assign(day=day, late=late)
-    return {name: columns[name].to_numpy() for name in columns}
-
-
 def _equal(got, expected) -> bool:
     got, expected = np.asarray(got, dtype=float), np.asarray(expected, dtype=float)
     return got.shape == expected.shape and bool(np.allclose(got, expected, equal_nan=True))
@@ -582,3 +504,35 @@ def _match(results, got) -> str | None:
     """The mistake whose result is what the learner got; None if it is none of them. results: a dict, or pairs."""
     pairs = results.items() if isinstance(results, dict) else results
     return next((mistake for mistake, value in pairs if mistake and _equal(got, value)), None)
+
+
+def _blocks(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row numbers as `y`, so that a draw can be read off them; shuffled blocks of 2 to 6 rows; a value for each row."""
+    sizes = rng.permutation([2, 3, 3, 4, 5, 6])
+    names = rng.choice(100, len(sizes), replace=False)
+    blocks = rng.permutation(np.repeat(names, sizes))
+    return np.arange(len(blocks)), blocks, rng.random(len(blocks)) + blocks / 10
+
+
+def _require_blocks(trial: Trial, drawn: list[np.ndarray], y, blocks, draws: int, call: str) -> list[np.ndarray]:
+    """The draws without calls on the rows as they came; each must hold whole blocks, as many as there are."""
+    drawn = [rows for rows in drawn if not np.array_equal(rows, y)]
+    if len(drawn) not in (draws, draws - 1):
+        trial.wrong("The metric is taken once in each draw, on the drawn rows.", call=call, expected=f"{draws} draws",
+                    got=f"{len(drawn)} draws", mistake="M16" if not drawn else None)
+    times = np.array([np.bincount(rows, minlength=len(y)) for rows in drawn])
+    of_block = [times[:, blocks == name] for name in np.unique(blocks)]
+    trial.require(all((block == block[:, :1]).all() for block in of_block), "A block is drawn with all its rows: rows "
+                  "of one day are not independent.", mistake="M12", call=call,
+                  expected="each row of a block equally often", got=np.sort(drawn[0]).tolist())
+    blocks_drawn = np.array([block[:, 0] for block in of_block]).T
+    trial.require((blocks_drawn != 1).any(), "Blocks are drawn with replacement; without it every draw is the sample "
+                  "itself.", mistake="M16", call=call)
+    trial.require((blocks_drawn.sum(axis=1) == blocks_drawn.shape[1]).all(), "Each draw has as many blocks as there "
+                  "are, and a block that is drawn twice counts twice.",
+                  mistake="M09" if blocks_drawn.max() == 1 else "M36", call=call,
+                  expected=f"{blocks_drawn.shape[1]} blocks", got=blocks_drawn.sum(axis=1)[:5].tolist())
+    return drawn
+
+
+lab.read(__name__, __path__)

@@ -1,0 +1,178 @@
+"""An adversary that needs no imagination: mutants, frozen arguments, spoilt inputs and junk against one exercise.
+
+The ledger says for each exercise what was tried and what survived, under the hash of solution and check. A survivor is
+killed by a better check, or declared in equivalent.json: {"1.2": {"what": "reason"}}.
+"""
+
+import contextlib
+import copy
+import functools
+import hashlib
+import inspect
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mlelab.check import draw as drawing
+from mlelab.check import engine, port
+from mlelab.check.engine import OurFault
+from mlelab.check.lab import Exercise
+from mlelab.check.outcome import RIGHT
+from mlelab.check.source import lab_source, self_contained
+from tests.checks.mutants import mutants
+from tests.checks.pieces import learner_function, verdict
+
+HERE = Path(__file__).parent
+JUNK = (None, [], {}, math.nan, -1, "junk", (), object(), np.zeros(3), pd.DataFrame({"a": [1]}), True)
+PATIENCE = 3.0  # seconds for one call of a mutant
+
+
+def victims(exercise: Exercise) -> list[tuple[str, Callable]]:
+    """(what, function) of everything that a check must reject, beside the named mistakes."""
+    made = []
+    for mutant in mutants(self_contained(lab_source(exercise.lab.area), exercise.number)):
+        with contextlib.suppress(Exception):  # a mutant that cannot even be defined is dead
+            made.append((mutant.what, mutant.function(exercise.name)))
+    return made + list(_frozen(exercise))
+
+
+def _frozen(exercise: Exercise) -> Iterator[tuple[str, Callable]]:
+    """The solution with one argument held at a value that it has had: two such for each argument that ever varies."""
+    ours = learner_function(exercise)
+    signature = inspect.signature(ours)
+    spec = exercise.spec(exercise.parts[0] if exercise.parts else None)
+    seen: dict[str, list] = {name: [] for name in signature.parameters}
+
+    def recorded(*args, **kwargs):
+        for name, value in signature.bind(*args, **kwargs).arguments.items():
+            if len(seen[name]) < 2 and all(not _equal(value, other) for other in seen[name]):
+                seen[name].append(value)
+        return ours(*args, **kwargs)
+
+    for seed in range(40 if spec else 0):
+        inputs, _ = drawing.draw(spec.inputs, rng=np.random.default_rng(seed))
+        engine.observe(spec, recorded, inputs)
+        if all(len(values) == 2 for values in seen.values()):
+            break
+    for name, values in seen.items():
+        for number, value in enumerate(values if len(values) == 2 else []):
+            yield f"argument `{name}` is frozen #{number + 1}", _with_frozen(ours, name, value)
+
+
+def _with_frozen(function, name, value):
+    signature = inspect.signature(function)
+
+    def frozen(*args, **kwargs):
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        bound.arguments[name] = copy.deepcopy(value)
+        return function(*bound.args, **bound.kwargs)
+
+    return frozen
+
+
+def _equal(one, other) -> bool:
+    with contextlib.suppress(Exception):
+        return engine.difference(one, other) is None
+    return False
+
+
+def dies(exercise: Exercise, function: Callable, part: str | None = None, seed: int = 0) -> bool:
+    """Whether the check rejects a function; the engine's short way, without shrinking and naming."""
+    spec = exercise.spec(part)
+    if spec is None:
+        outcome = verdict(exercise, function, part, seed)
+        if isinstance(outcome, str):
+            raise OurFault(outcome)
+        return outcome.verdict != RIGHT
+    try:
+        return engine.first_fault(spec, function, seed)
+    except port.NotAttempted:
+        return True
+
+
+def attack(exercise: Exercise) -> dict:
+    """The ledger's entry: what was tried, what died, what survived, and tracebacks of ours."""
+    declared = equivalents().get(exercise.number, {})
+    survivors, broken, tried = [], [], 0
+    parts = exercise.parts or (None,)
+    with _patience():
+        for what, function in victims(exercise):
+            tried += 1
+            try:
+                if not any(dies(exercise, function, part) for part in parts):
+                    survivors.append(what)
+            except Exception as error:
+                broken.append(f"{what}: {type(error).__name__}: {error}")
+        passed = []
+        for what, function in junk(exercise):
+            outcome = [verdict(exercise, function, part, 0) for part in parts]
+            broken += [f"{what}: {text}" for text in outcome if isinstance(text, str)]
+            if all(getattr(one, "verdict", None) == RIGHT for one in outcome):
+                passed.append(what)
+    equivalent = [what for what in survivors if what in declared]
+    left = [what for what in survivors if what not in declared]
+    stale = [what for what in declared if what not in survivors]
+    problems = [f"survives: {what}" for what in left] + [f"junk passes: {what}" for what in passed] + broken + [
+        f"declared equivalent, and dies: {what}" for what in stale]
+    return {"key": key(exercise), "named": len(exercise.mistakes), "tried": tried, "killed": tried - len(survivors),
+            "equivalent": len(equivalent), "problems": problems}
+
+
+def junk(exercise: Exercise) -> Iterator[tuple[str, Callable]]:
+    """The solution that returns junk: always, or in one of its first calls."""
+    ours = learner_function(exercise)
+    for value in JUNK:
+        for when in (None, 0, 1):
+            yield f"{value!r:.30} in {'every call' if when is None else f'call {when}'}", _junk(ours, value, when)
+
+
+def _junk(ours, value, when):
+    calls = iter(range(10**9))
+
+    @functools.wraps(ours)
+    def function(*args, **kwargs):
+        result = ours(*args, **kwargs)
+        return value if when in (None, next(calls)) else result
+
+    return function
+
+
+@contextlib.contextmanager
+def _patience():
+    before, port.DEADLINE = port.DEADLINE, PATIENCE
+    try:
+        yield
+    finally:
+        port.DEADLINE = before
+
+
+def equivalents() -> dict[str, dict[str, str]]:
+    path = HERE / "equivalent.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def key(exercise: Exercise) -> str:
+    """The hash of what a result depends on: the solution, the check's file, its kept cases."""
+    spec = exercise.spec(exercise.parts[0] if exercise.parts else None)
+    parts = [self_contained(lab_source(exercise.lab.area), exercise.number),
+             Path(inspect.getsourcefile(exercise.body)).read_text(), json.dumps(spec.corpus if spec else None)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def ledger(area: str) -> dict[str, dict]:
+    path = HERE / "ledger" / f"{area}.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def write(exercise: Exercise) -> dict:
+    """Attack an exercise and write its entry."""
+    entry = attack(exercise)
+    entries = ledger(exercise.lab.area) | {exercise.number: entry}
+    (HERE / "ledger").mkdir(exist_ok=True)
+    (HERE / "ledger" / f"{exercise.lab.area}.json").write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
+    return entry
