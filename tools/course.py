@@ -6,6 +6,7 @@
   colab  run each lab alone, as it arrives in Colab or with other versions (--help: which labs, which environments)
   class  the same, then grade a simulated class of thirty and every hostile submission we know: about ten minutes
   airflow  make an environment for Airflow, and run the DAG of chapter 8 in it once
+  kafka  an engine of its own in _build/, shown and tested (--help: of that engine)
   labs   write solutions/*/lab.ipynb and labs/ from solutions/*/lab.py (--check: only say what is stale)
   lock   write requirements.txt anew from the ranges in pyproject.toml
 
@@ -32,7 +33,9 @@ JAX = ROOT / "_build" / "jax"
 BIN = "Scripts" if os.name == "nt" else "bin"
 PYTHONS = ((3, 11), (3, 12), (3, 13))
 # Extras in pyproject.toml that are not part of .venv and requirements.txt.
-ASIDE = ("jax", "torch", "airflow", "adult")
+ASIDE = ("jax", "torch", "airflow", "adult", "kafka")
+# Commands that tools/engine.py does: engines beside the course, each in an environment of its own.
+ENGINES = {"kafka": "a day of departures through a broker"}
 # Quiet TensorFlow, no GPU surprises, and threads that do not fight over two cores.
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1",
          "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
@@ -115,6 +118,7 @@ def test(arguments):
     need_lone_environment()
     need_jax_environment()
     need_adult()
+    run(tool("python"), "-c", "import sys; sys.path.insert(0, 'tools'); import engine; engine.need('kafka')")
     offline = [tool("python"), ROOT / "tools" / "offline.py", tool("python")]
     steps = [
         ("lint", offline + ["-m", "ruff", "check", ROOT]),
@@ -201,6 +205,12 @@ def airflow(arguments):
     return subprocess.run(command, cwd=str(ROOT), env=environment()).returncode
 
 
+def engine(arguments):
+    need_environment()
+    command = [tool("python"), str(ROOT / "tools" / "engine.py"), arguments.command]
+    return subprocess.run(command + arguments.rest, cwd=str(ROOT), env=environment()).returncode
+
+
 def colab(arguments):
     need_environment()
     command = [tool("python"), str(ROOT / "tools" / "run_elsewhere.py")]
@@ -277,13 +287,15 @@ def main():
     commands.add_parser("colab", add_help=False).set_defaults(run=colab)  # the program it calls explains itself
     commands.add_parser("class").set_defaults(run=simulated_class)
     commands.add_parser("airflow").set_defaults(run=airflow)
+    for name, what in ENGINES.items():
+        commands.add_parser(name, help=what, add_help=False).set_defaults(run=engine)
     labs_parser = commands.add_parser("labs")
     labs_parser.add_argument("--check", action="store_true", help="change nothing, name stale files")
     labs_parser.add_argument("--lab", help="this one only, e.g. 01_lifecycle")
     labs_parser.set_defaults(run=labs)
     commands.add_parser("lock").set_defaults(run=lock)
     arguments, arguments_rest = parser.parse_known_args()
-    if arguments_rest and arguments.command not in ("lab", "colab"):
+    if arguments_rest and arguments.command not in ("lab", "colab", *ENGINES):
         parser.error("unknown: " + " ".join(arguments_rest))
     arguments.rest = arguments_rest
     try:

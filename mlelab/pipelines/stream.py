@@ -21,8 +21,9 @@ from mlelab.vertex.processes import GUARD, free_port
 
 
 def reports(flights: pd.DataFrame, date: str, seed: int = 0) -> pd.DataFrame:
-    """The departures of a day as reports in order of arrival: id, time, arrival (UTC seconds), origin, delay (min).
+    """The departures of a day as reports in order of arrival.
 
+    Columns: id, time and arrival (UTC seconds), origin, delay (minutes), plane (its tail number).
     Most arrive within minutes, one in twelve takes hours, one in thirty arrives twice.
     """
     rng = np.random.default_rng(seed)
@@ -32,7 +33,8 @@ def reports(flights: pd.DataFrame, date: str, seed: int = 0) -> pd.DataFrame:
     wait = rng.exponential(np.where(rng.random(len(gone)) < 1 / 12, 7200, 120), len(gone))
     at = (left - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(seconds=1)
     table = pd.DataFrame({"id": gone["carrier"] + gone["flight"].astype(str) + "-" + gone["origin"], "time": at,
-                          "arrival": at + wait.astype(int), "origin": gone["origin"], "delay": gone["dep_delay"]})
+                          "arrival": at + wait.astype(int), "origin": gone["origin"], "delay": gone["dep_delay"],
+                          "plane": gone["tailnum"]})
     again = table.sample(frac=1 / 30, random_state=seed)
     again = again.assign(arrival=again["arrival"] + rng.integers(1, 3600, len(again)))
     return pd.concat([table, again]).sort_values(["arrival", "id"], ignore_index=True)
