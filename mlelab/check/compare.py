@@ -1,5 +1,6 @@
 """One comparison for all checks: shape before value, missing equals missing, and a word for what differs."""
 
+import contextlib
 import datetime
 import math
 import numbers
@@ -150,7 +151,9 @@ class _Comparison:
         elif numeric[0] is not None and expected.dtype.kind in "iufb" and len(got) and not _is_objects(got):
             return Difference("shape", where, expected, got)  # texts or times for numbers
         else:
-            differs = np.fromiter((not self.cell(a, b) for a, b in zip(expected, got)), bool, len(expected))
+            differs = ~_equal(expected, got)
+            for place in np.flatnonzero(differs):
+                differs[place] = not self.cell(expected[place], got[place])
         if not differs.any():
             return None
         place = int(differs.argmax())
@@ -164,6 +167,15 @@ class _Comparison:
         if isinstance(expected, numbers.Number) and isinstance(got, numbers.Number):
             return self.close(expected, got)
         return self.any(expected, got, "") is None
+
+
+def _equal(expected, got) -> np.ndarray:
+    """Where two arrays of one type are equal at first sight; nowhere if that cannot be asked of all at once."""
+    with contextlib.suppress(Exception):  # pd.NA among objects, arrays in arrays
+        if expected.dtype == got.dtype:
+            same = expected == got
+            return same.to_numpy(bool, na_value=False) if hasattr(same, "to_numpy") else np.array(same, bool)
+    return np.zeros(len(expected), bool)
 
 
 def _is_objects(values) -> bool:
