@@ -1,9 +1,14 @@
-# `make lab` opens the labs, `make book` serves the book, `make test` runs what CI runs, `make class` grades a
-# simulated class. tools/course.py does the work, also without make and on Windows: `py tools\course.py lab`.
+# `make lab` opens the labs, `make book` serves the book, `make test` runs what CI runs; `make` alone names the rest.
+# tools/course.py does the work, also without make and on Windows: `py tools\course.py lab`.
 PYTHON ?= python3
+COURSE = $(PYTHON) tools/course.py
 
-.PHONY: lab book test class colab labs lock kafka
-lab book test class colab lock kafka:
-	@$(PYTHON) tools/course.py $@ $(ARGS)
+.PHONY: help lab book test nightly class colab labs lock kafka
+help:
+	@$(COURSE) --help
+lab book class nightly colab lock kafka:
+	@$(COURSE) $@ $(ARGS)
+test:
+	@$(COURSE) test $(if $(LAB),--lab $(LAB)) $(ARGS)
 labs:
-	@$(PYTHON) tools/course.py labs $(if $(CHECK),--check) $(if $(LAB),--lab $(LAB))
+	@$(COURSE) labs $(if $(CHECK),--check) $(if $(LAB),--lab $(LAB))

@@ -1,10 +1,9 @@
-"""One browser for all tests that look at pages and labs as a reader does; the book's tests on one worker; budgets."""
+"""One browser for all tests that look at pages and labs as a reader does, and the tables that tests print."""
 
 import shutil
 
 import pytest
 from playwright.sync_api import sync_playwright
-from xdist.scheduler import LoadScopeScheduling
 
 from tests import missing
 
@@ -24,24 +23,9 @@ def browser():
         chromium.close()
 
 
-class TwoLanes(LoadScopeScheduling):
-    """One worker builds the book and runs its tests, another runs the journeys; all else goes where there is time.
-
-    (The marks of `--dist loadgroup` are not seen under pytest 9.)
-    """
-
-    def _split_scope(self, nodeid):
-        folder = nodeid.split("/")[1]
-        return folder if folder in ("book", "journeys") else nodeid
-
-
-def pytest_xdist_make_scheduler(config, log):
-    return TwoLanes(config, log)
-
-
 @pytest.fixture
 def budget(record_property):
-    """Print a table at the end of the run, from whichever worker: budget(title, lines)."""
+    """Print a table at the end of the run: budget(title, lines)."""
     return lambda title, lines: record_property("budget", "\n".join([title, *lines]))
 
 

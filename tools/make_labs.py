@@ -92,11 +92,11 @@ def write_labs(root: Path) -> None:
         GenerateAssignment(coursedir=course, config=config, force=True, no_database=True).start()
 
 
-def stale_files() -> list[str]:
+def stale_files(only: str | None = None) -> list[str]:
     """Names of the notebooks that are not what their sources would give now."""
     stale = []
     with tempfile.TemporaryDirectory() as scratch:
-        for source in sources():
+        for source in sources(only):
             made, kept = solution_notebook(source), source.with_suffix(".ipynb")
             if not kept.exists() or _without_outputs(made) != _without_outputs(nbformat.read(kept, as_version=4)):
                 stale.append(str(kept.relative_to(ROOT)))
@@ -104,8 +104,8 @@ def stale_files() -> list[str]:
             target.mkdir(parents=True)
             nbformat.write(made, target / "lab.ipynb")
         write_labs(Path(scratch))
-        names = {str(path.relative_to(base)) for base in (ROOT, Path(scratch)) for path in base.glob("labs/*/*")
-                 if path.is_file()}
+        names = {str(path.relative_to(base)) for base in (ROOT, Path(scratch))
+                 for path in base.glob(f"labs/{only or '*'}/*") if path.is_file()}
         stale += sorted(name for name in names if _bytes(ROOT / name) != _bytes(Path(scratch) / name))
     return stale
 
@@ -138,9 +138,9 @@ def main() -> int:
     parser.add_argument("--lab", help="make this lab only, e.g. 01_lifecycle")
     arguments = parser.parse_args()
     if arguments.check:
-        stale = stale_files()
+        stale = stale_files(arguments.lab)
         print("\n".join([f"stale: {name}" for name in stale] + ["Run `make labs` and commit what it writes."])
-              if stale else f"{len(sources())} labs are what their sources would make.")
+              if stale else f"{len(sources(arguments.lab))} labs are what their sources would make.")
         return 1 if stale else 0
     chosen = sources(arguments.lab)
     if not chosen:

@@ -9,7 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from course import JUPYTER_BOOK, ROOT
+
 NAME = "machine-learning-engineering"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FOOT = '<div style="width: 100%; text-align: center; font-size: 8px"><span class="pageNumber"></span></div>'
@@ -18,9 +19,8 @@ FOOT = '<div style="width: 100%; text-align: center; font-size: 8px"><span class
 def build(builder: str, output: Path) -> Path:
     """Build the book below `output` and return its folder; end with one sentence if it fails."""
     shutil.rmtree(output / "_build" / builder, ignore_errors=True)  # what an earlier build left would come along
-    program = shutil.which("jupyter-book", path=str(Path(sys.executable).parent)) or "jupyter-book"
-    command = [program, "build", str(ROOT), "--path-output", str(output), "-W", "-n", "--keep-going", "--quiet",
-               "--builder", "custom", "--custom-builder", builder]
+    command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(ROOT), "--path-output", str(output), "-W", "-n",
+               "--keep-going", "--quiet", "--builder", "custom", "--custom-builder", builder]
     if subprocess.run(command).returncode:
         sys.exit(f"The book could not be built with the builder {builder}: see the warnings above.")
     return output / "_build" / builder

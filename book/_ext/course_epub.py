@@ -6,7 +6,7 @@
 import re
 from pathlib import Path
 
-from course import project
+from course_site import project
 from sphinx.builders.epub3 import Epub3Builder
 
 # What the standard wants to be told of a page that has it.

@@ -4,6 +4,7 @@
   {misconceptions}   every code of mlelab.check.misconceptions, and where each one bites
   {figures}          every figure of the pages, in their order
   {status}           when each lab was last green elsewhere, from the records of tools/run_elsewhere.py
+  {nightly}          when each step of tools/nightly.yml was last green
 """
 
 import hashlib
@@ -11,7 +12,8 @@ import json
 import re
 from html import unescape
 
-from course import CourseDirective, link, table, to_label
+import yaml
+from course_site import CourseDirective, link, table, to_label
 from docutils import nodes
 from sphinx.transforms import SphinxTransform
 
@@ -152,9 +154,30 @@ class StatusDirective(CourseDirective):
         return f"green on {entry['green']}" if entry["source"] == digest else f"changed since {entry['green']}"
 
 
+class NightlyDirective(CourseDirective):
+    """A table of the nightly steps: what each shows, and when it was last green."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = []
+        for step in yaml.safe_load(self.file("tools", "nightly.yml").read_text(encoding="utf-8")):
+            path = self.file("book", "status", "nightly", f"{step['name']}.json")
+            entry = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+            rows.append((step["name"], step["shows"], self.cell(entry), f"{entry['minutes']:.0f}" if entry else "–"))
+        return [table(("Step", "What it shows", "Result", "Minutes"), rows, ["nightly"])]
+
+    @staticmethod
+    def cell(entry: dict | None) -> str:
+        if not entry:
+            return "not run"
+        if entry["ran"] != entry["green"]:
+            return f"failed on {entry['ran']}" + (f", green on {entry['green']}" if entry["green"] else "")
+        return f"green on {entry['green']}"
+
+
 def setup(app):
     app.add_node(figures)
     app.add_directive("status", StatusDirective)
+    app.add_directive("nightly", NightlyDirective)
     app.add_directive("exercises", ExercisesDirective)
     app.add_directive("misconceptions", MisconceptionsDirective)
     app.add_directive("figures", FiguresDirective)

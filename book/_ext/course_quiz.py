@@ -6,7 +6,7 @@ Answers and reasons stand in a `<details>` element. Where scripts run, book/_sta
 
 import hashlib
 
-from course import CourseDirective, element, misconception, product_names, to_label
+from course_site import CourseDirective, element, misconception, product_names, to_label
 from docutils import nodes
 
 from mlelab.exam import Option, Question, QuizError, read

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from course import element
+from course_site import element
 from docutils import nodes
 from sphinx import addnodes
 

@@ -10,8 +10,8 @@ import re
 from itertools import accumulate
 
 import yaml
-from course import CourseDirective, misconception, table, to_label
 from course_index import HEADING, WRONG_ANSWER
+from course_site import CourseDirective, misconception, table, to_label
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx import addnodes

@@ -3,7 +3,6 @@
 import functools
 import http.server
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -12,12 +11,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import course  # noqa: E402
 
 
 def build(folder: Path, output: Path) -> subprocess.CompletedProcess:
     """Build a book with warnings as errors; pages are in output/_build/html."""
-    program = shutil.which("jupyter-book", path=str(Path(sys.executable).parent))
-    command = [program, "build", folder, "--path-output", output, "-W", "-n", "--keep-going"]
+    command = [sys.executable, "-c", course.JUPYTER_BOOK, "build", folder, "--path-output", output, "-W", "-n",
+               "--keep-going"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "PYTHONPATH": os.pathsep.join(
         filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, env=environment)

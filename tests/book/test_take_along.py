@@ -20,9 +20,9 @@ XHTML, OPF = "{http://www.w3.org/1999/xhtml}", "{http://www.idpf.org/2007/opf}"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    """The folder of the finished files."""
-    output = tmp_path_factory.mktemp("take-along")
+def made(book) -> Path:
+    """The folder of the finished files; the pages' code has run for the site already."""
+    output = book.parents[1]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, ROOT / "tools" / "take_along.py", "--epub", "--output", output]
     subprocess.run([*command, *(["--pdf"] if CHROMIUM else [])], check=True, env=environment)

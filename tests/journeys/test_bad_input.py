@@ -5,12 +5,15 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 
 from tests.journeys.students import ROOT
@@ -103,6 +106,80 @@ def test_a_failed_installation_is_one_sentence_and_can_be_repeated(script, tmp_p
     assert last.startswith("This step failed: python -m pip. Are you online") and "Run the same command again" in last
     assert "Traceback" not in done.stderr
     assert not list((tmp_path / ".venv").glob("*/uv*"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="shell scripts stand in for a Python")
+@pytest.mark.parametrize(("python", "uv", "says"), [
+    ("exit 127", True, "The Python of .venv does not start: making it anew."),
+    ("echo 3 10", True, ".venv was made with Python 3.10, which the course cannot use: making it anew."),
+    ("echo 3 11", False, ".venv is not whole, or another program made it: making it anew."),
+    ("echo 3 11", True, None),
+])
+def test_an_environment_that_cannot_be_used_is_made_anew(course, monkeypatch, capsys, python, uv, says):
+    bin = course.VENV / course.BIN
+    bin.mkdir(parents=True)
+    for name, line in (("python", python), ("uv", "true")):
+        (bin / name).write_text(f"#!/bin/sh\n{line}\n")
+        (bin / name).chmod(0o755)
+    if not uv:
+        (bin / "uv").unlink()
+    ran = []
+    monkeypatch.setattr(course, "run", lambda *command: ran.append([str(part) for part in command]))
+    course.need_environment()
+    made = any(command[1:3] == ["-m", "venv"] for command in ran)
+    said = capsys.readouterr().out
+    assert made is bool(says) and (says or "") in said and said.count("making it anew") == made
+
+
+@pytest.mark.skipif(os.name == "nt", reason="scripts are programs there, and nothing of ours starts one by its name")
+def test_a_renamed_folder_goes_on(course, tmp_path, capsys):
+    made = tmp_path / "made"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", made], check=True)
+    (made / "bin" / "hello").write_text(f"#!{made}/bin/python\nprint('hello')\n")
+    (made / "bin" / "hello").chmod(0o755)
+    made.rename(course.VENV)
+    with pytest.raises(FileNotFoundError):
+        run(course.VENV / "bin" / "hello")
+    course.mend_scripts()
+    assert run(course.VENV / "bin" / "hello").stdout == "hello\n"
+    assert "was renamed or copied" in capsys.readouterr().out
+    course.mend_scripts()
+    assert capsys.readouterr().out == ""
+
+
+SLEEPS = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'], " \
+         "start_new_session=True); time.sleep(300)"
+RUN_TESTS = """
+import sys
+sys.path.insert(0, {tools!r})
+import run_tests
+run_tests.REPORTS = run_tests.Path({folder!r}, "reports")
+run_tests.all_suites = lambda: [run_tests.Suite(name, [sys.executable, "-c", {sleeps!r}]) for name in "ab"]
+sys.exit(run_tests.main())
+"""
+MAKE_TEST = "import pathlib, sys; import course; course.need_environment = lambda: None; " \
+            "course.VENV = pathlib.Path(sys.prefix); course.main()"
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="Windows sends a Ctrl+C to all")
+@pytest.mark.parametrize("heard_by", ["the parent", "the group"])
+def test_nothing_is_left_of_make_test_after_ctrl_c(script, tmp_path, heard_by):
+    (script.parent / "run_tests.py").write_text(RUN_TESTS.format(tools=str(ROOT / "tools"), folder=str(tmp_path),
+                                                                 sleeps=SLEEPS))
+    env = dict(os.environ, PYTHONPATH=str(script.parent))
+    parent = subprocess.Popen([sys.executable, "-c", MAKE_TEST, "test"], env=env, start_new_session=True,
+                              stdout=subprocess.DEVNULL)
+    family, deadline = [], time.monotonic() + 60
+    while len(family) < 5:  # the runner, two suites, and what each has started
+        assert parent.poll() is None and time.monotonic() < deadline
+        family = psutil.Process(parent.pid).children(recursive=True)
+        time.sleep(0.05)
+    (os.killpg if heard_by == "the group" else os.kill)(parent.pid, signal.SIGINT)
+    alive = psutil.wait_procs(family, timeout=30)[1]
+    for process in alive:
+        process.kill()
+    assert not alive
+    assert parent.wait(timeout=10) == 130
 
 
 HIDDEN = "import sys; sys.modules['mlelab'] = None"  # importlib finds nothing then

@@ -54,6 +54,8 @@ def jupyterlab(tmp_path_factory) -> Iterator[str]:
         course.wait(timeout=20)
         ended = log.read_text()
     assert not survivors, ended
+    assert "my_labs/ is your own copy" in ended
+    assert "[W " not in ended and "WARNING" not in ended, ended  # nothing that frightens
     assert "KeyboardInterrupt" not in ended, ended
 
 
@@ -61,7 +63,7 @@ def wait_for_address(course: subprocess.Popen, log: Path) -> str:
     deadline = time.monotonic() + WAIT
     while time.monotonic() < deadline and course.poll() is None:
         address = re.search(r"(http://127\.0\.0\.1:\d+)/lab", log.read_text())
-        if address and "is running at" in log.read_text():
+        if address and "To access the server" in log.read_text():
             return address[1]
         time.sleep(0.1)
     pytest.fail(f"JupyterLab did not start: {log.read_text()}")
