@@ -6,6 +6,7 @@ import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 
+from tests import sampled
 from tests.book.conftest import ROOT
 
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
@@ -18,8 +19,8 @@ def test_no_page_is_left_out(book):
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("mode", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("width", "mode"), sampled([(1280, "light"), (390, "dark"), (1280, "dark"), (390, "light")],
+                                                    [(1280, "light"), (390, "dark")]))
 def test_page(browser, site, width, mode, page):
     """Axe's rules, requests, errors and width of one page in one size and one mode."""
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=mode)
@@ -141,10 +142,12 @@ def test_pages_open_from_a_folder(browser, book):
     assert errors == []
 
 
-def test_first_paint_and_layout_shift_on_a_slow_machine(browser, site, budget):
+@pytest.mark.parametrize("pages", [PAGES[:3], pytest.param(PAGES[3:], marks=pytest.mark.nightly)],
+                         ids=["some", "the others"])
+def test_first_paint_and_layout_shift_on_a_slow_machine(browser, site, budget, pages):
     """Printed, because milliseconds depend on the machine; a shift of the layout does not, so it is asserted."""
     shifts, lines = {}, []
-    for page in PAGES:
+    for page in pages:
         with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
             tab = context.new_page()
             context.new_cdp_session(tab).send("Emulation.setCPUThrottlingRate", {"rate": 4})

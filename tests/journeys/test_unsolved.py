@@ -15,6 +15,8 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import run_notebooks  # noqa: E402
 
+from tests import sampled  # noqa: E402
+
 LABS = sorted(ROOT.glob("labs/*/lab.ipynb"))
 SOLUTION = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION$", re.S | re.M)
 
@@ -64,6 +66,20 @@ def test_every_source_has_its_lab():
 @each_lab
 def test_nbval_reaches_the_last_cell(ran, path):
     assert ran[path]["ok"], ran[path]["output"]
+
+
+@pytest.mark.parametrize("path", sampled(LABS, [ROOT / "labs" / "02_data" / "lab.ipynb"]),
+                         ids=lambda path: path.parent.name)
+def test_a_lab_runs_twice_in_one_kernel(path, tmp_path):
+    """Run All, and Run All again: what the first run left in the kernel is not in the way of the second."""
+    notebook = nbformat.read(path, as_version=4)
+    again = [cell | {"id": f"{cell.id}-again"} for cell in notebook.cells]
+    notebook.cells += map(nbformat.from_dict, again)
+    (tmp_path / "labs").mkdir()  # the folder's name says that outputs are not compared
+    twice = tmp_path / "labs" / "lab.ipynb"
+    nbformat.write(notebook, twice)
+    result = run_notebooks.run(twice, cell_timeout=300)
+    assert result["ok"], result["output"]
 
 
 @each_lab
