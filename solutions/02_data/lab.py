@@ -577,7 +577,7 @@ check.merge_stats(merge_stats)
 
 # %%
 wanted = "COUNT(dep_delay), AVG(dep_delay), STDDEV_SAMP(dep_delay)"
-by_duckdb = duckdb.execute(f"SELECT {wanted} FROM flights").fetchone()
+[by_duckdb] = duckdb.execute(f"SELECT {wanted} FROM flights").fetchall()
 print(f"DuckDB   {by_duckdb[0]:,} delays, mean {by_duckdb[1]:.3f}, standard deviation {by_duckdb[2]:.3f}")
 
 # %% [markdown]
