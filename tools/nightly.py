@@ -15,6 +15,7 @@ from pathlib import Path
 
 import course
 import yaml
+from run_tests import prepare
 
 ROOT = Path(__file__).resolve().parents[1]
 STATUS = ROOT / "book" / "status" / "nightly"
@@ -39,7 +40,7 @@ def record(name: str, green: bool, minutes: float) -> None:
     path = STATUS / f"{name}.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     today = datetime.date.today().isoformat()
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
+    commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     entry = {"ran": today, "green": today if green else known.get("green"), "minutes": round(minutes, 1),
              "commit": commit.stdout.strip()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +52,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=STEPS, default=list(STEPS), metavar="NAME",
                         help=f"of {', '.join(STEPS)}")
     arguments = parser.parse_args()
+    prepare()
     red = [name for name in arguments.only if not run(STEPS[name])]
     print(f"- {'FAILED: ' + ', '.join(red) if red else 'Every step is green'}.", flush=True)
     return 1 if red else 0

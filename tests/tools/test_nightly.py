@@ -1,14 +1,19 @@
-"""The nightly workflow's own steps, on a repository of their own and with a stand-in of GitHub's program."""
+"""`make nightly`, and the workflow's own steps on a repository of their own with a stand-in of GitHub's program."""
 
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import nightly  # noqa: E402
+
 JOBS = yaml.safe_load((ROOT / ".github" / "workflows" / "nightly.yml").read_text(encoding="utf-8"))["jobs"]
 # `gh pr list` says what GH_OPEN holds; `gh pr create` ends with GH_REFUSES.
 GH = """#!/bin/sh
@@ -64,7 +69,7 @@ def checkout(github: Path, name: str) -> Path:
 def night(github: Path, name: str, red: bool = False, **more) -> int:
     """One night: the lab runs, green or red, and then what happened is recorded."""
     lab = checkout(github, f"lab-{name}")
-    assert steps("elsewhere", lab) == 0
+    assert steps("step", lab) == 0
     known = json.loads((lab / "book" / "status" / "newest.json").read_text())["00_start"]["green"]
     record = checkout(github, f"record-{name}")
     put(record, name, known if red else name, "_build/records/status-newest")
@@ -99,3 +104,44 @@ def test_the_job_is_red_unless_a_pull_request_is_open(github):
 def test_a_night_that_changes_nothing_asks_for_nothing(github):
     assert night(github, "first") == 0
     assert not (github.parent / "asked").exists()
+
+
+def test_the_workflow_runs_every_step():
+    assert JOBS["step"]["strategy"]["matrix"]["step"] == list(nightly.STEPS)
+
+
+@pytest.fixture
+def records(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setattr(nightly, "STATUS", tmp_path / "nightly")
+    monkeypatch.setattr(nightly, "prepare", lambda: 0)
+    monkeypatch.setattr(nightly, "STEPS", {
+        "good": {"name": "good", "shows": "S.", "command": "-c 'import os; assert os.environ[\"V\"]'",
+                 "variables": {"V": "1"}},
+        "bad": {"name": "bad", "shows": "S.", "command": "-c 'raise SystemExit(3)'", "online": True}})
+    return tmp_path / "nightly"
+
+
+def test_every_step_runs_and_is_recorded_and_one_red_step_fails_the_night(records, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["nightly.py"])
+    assert nightly.main() == 1
+    good, bad = (json.loads((records / f"{name}.json").read_text()) for name in ("good", "bad"))
+    assert good["green"] == good["ran"] and bad["green"] is None and bad["ran"] == good["ran"]
+    assert all(entry["commit"] for entry in (good, bad))
+    monkeypatch.setattr(sys, "argv", ["nightly.py", "--only", "good"])
+    assert nightly.main() == 0
+
+
+def test_a_red_night_keeps_the_last_green_day(records):
+    nightly.record("good", True, 1.0)
+    day = json.loads((records / "good.json").read_text())["green"]
+    nightly.record("good", False, 1.0)
+    assert json.loads((records / "good.json").read_text())["green"] == day
+
+
+@pytest.mark.parametrize("name", nightly.STEPS)
+def test_what_a_step_runs_is_there(name):
+    words = nightly.STEPS[name]["command"].split()
+    files = [word for word in words if word.startswith(("tools/", "tests/"))]
+    files += [words[1].replace(".", "/") + ".py"] if words[0] == "-m" and words[1].startswith("tests.") else []
+    assert files or "tests" in words
+    assert all((ROOT / file).exists() for file in files)
