@@ -47,6 +47,9 @@ Hidden at first.
 
 ```{gcp-names}
 ```
+
+```{nightly}
+```
 """
 FAULTS = {
     "```{lab} 99_gone\n```": "there is no labs/99_gone/lab.ipynb",
@@ -69,7 +72,7 @@ def small_book(tmp_path) -> Path:
         shutil.copy(ROOT / name, tmp_path / name)
     for name in ("book/_ext", "book/_static", "book/_templates", "labs/01_lifecycle", "datasets"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    for name in ("book/reference/gcp-names.yml", "book/references.bib"):
+    for name in ("book/reference/gcp-names.yml", "book/references.bib", "tools/nightly.yml"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "book" / "quiz").mkdir()
@@ -89,6 +92,7 @@ def test_a_sound_page_builds_and_shows_everything(small_book):
     assert "Gemini Enterprise Agent Platform (formerly Vertex AI)" in text
     assert "336,776 flights" in text
     assert page.find("math").find("mfrac")
+    assert page.select_one("table.nightly tbody tr").get_text(" ", strip=True).startswith("sweeps What the tests")
     assert page.find("a", href="../_downloads/machine-learning-engineering.epub").get_text() == "EPUB, 0.2 MB"
     assert (small_book / "_build" / "html" / "_downloads" / "machine-learning-engineering.epub").exists()
     assert page.select_one("details.instructor-note > summary").get_text() == "Instructor note"
