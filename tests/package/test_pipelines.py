@@ -13,12 +13,13 @@ import sqlglot
 from google.cloud import bigquery
 
 from mlelab import data
-from mlelab.check.lab import solution_code
+from mlelab.check import open_lab
+from mlelab.check.source import exercise_code
 from mlelab.pipelines import flights, scale, stream
 from tests import missing
-from tests.checks.test_answers import ROOT, learner_function
+from tests.checks.pieces import ROOT, learner_function
 
-tumbling = learner_function("02_data", "2.6", solved=True)
+tumbling = learner_function(open_lab("02_data").exercises["2.6"])
 RUNNERS = {
     "DataflowRunner": ["--project", "p", "--region", "us-east1", "--temp_location", "gs://bucket/tmp"],
     "FlinkRunner": ["--flink_master", "localhost:8081", "--environment_type", "LOOPBACK"],
@@ -134,7 +135,7 @@ def test_the_query_for_bigquery_gives_the_rows_of_the_one_for_duckdb():
     query = (ROOT / "mlelab" / "pipelines" / "late_rate.sql").read_text()
     assert sqlglot.parse_one(query, read="bigquery") and callable(bigquery.Client.query_and_wait)
     scope = {}
-    exec(solution_code(source, "2.5"), scope)
+    exec(exercise_code(source, "2.5"), scope)
     days = pd.date_range("2013-01-20", periods=40).date
     table = pd.DataFrame({"day": [day for place, day in enumerate(days) if place % 7 > 1 for _ in range(place % 4)],
                           "carrier": "AA"})
