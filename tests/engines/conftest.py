@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from mlelab.pipelines import aside
+from mlelab import engines
 
 WHOLE = bool(os.environ.get("MLELAB_WHOLE_ENGINE"))
 
@@ -23,6 +23,6 @@ def pytest_collection_modifyitems(items):
 def engine(request):
     """The interpreter of the engine that the test module names in ENGINE, or a skip that says how to make it."""
     try:
-        return aside.python(request.module.ENGINE)
-    except aside.Missing as missing:
+        return engines.python(request.module.ENGINE)
+    except engines.Missing as missing:
         (pytest.fail if WHOLE else pytest.skip)(str(missing))

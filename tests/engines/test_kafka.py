@@ -8,14 +8,12 @@ from collections import Counter
 import psutil
 import pytest
 
-from mlelab import data
-from mlelab.pipelines import aside, kafka, stream
-from mlelab.pipelines.content import digest
-from tests.checks.test_answers import learner_function
-from tests.package.test_pipelines import beam_windows
+from mlelab import data, engines
+from mlelab.engines.content import digest
+from mlelab.pipelines import kafka, stream
+from tests.package.test_pipelines import beam_windows, tumbling
 
 ENGINE = "kafka"
-tumbling = learner_function("02_data", "2.6", solved=True)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +83,7 @@ def test_a_group_grows_loses_a_member_and_catches_up(engine, reports, tmp_path):
 
 
 def test_the_committed_run_is_of_these_reports_and_beam_and_the_log_still_agree(reports, tmp_path):
-    measured = aside.measured("kafka")
+    measured = engines.measured("kafka")
     lines = kafka.write(reports, tmp_path / "reports.jsonl")
     today = digest(kafka.by_beam(lines, tmp_path)), digest(kafka.by_broker(reports, "here"))
     assert {*today} == {*measured["digests"].values()} and len(measured["digests"]) == 5
