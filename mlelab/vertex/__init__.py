@@ -7,8 +7,8 @@
 This is a stand-in, not the cloud: nothing leaves the machine and nothing is billed. What it does not have
 answers UNIMPLEMENTED with the method's name; `python -m mlelab.vertex --list` prints what it has.
 
-Only environment variables are set. Where GOOGLE_CLOUD_PROJECT and credentials are present, `connect()` leaves the
-real cloud in place and says so. Code that runs after it cannot tell the two apart; `where()` tells the reader.
+Only environment variables are set. `connect()` never leads to the real cloud, whatever the environment holds;
+`connect(real=True)` does. Code that runs after it cannot tell the two apart; `where()` tells the reader.
 """
 
 from __future__ import annotations
@@ -20,51 +20,82 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
+
+from . import environment
 
 __all__ = ["connect", "local", "where"]
 
-_lease: socket.socket | None = None
+_lease: tuple[int, socket.socket] | None = None  # port of the proxy, and the connection that we hold open to it
 
 
 def where() -> str:
     """One sentence: does SDK code in this process talk to the local stand-in, to Google Cloud, or to nothing?"""
-    if state := os.environ.get("MLELAB_VERTEX"):
-        return f"Local stand-in for Vertex AI (nothing is billed, nothing leaves this machine). State: {state}"
-    if project := _real_project():
-        return f"Google Cloud, project {project}: what you create there is billed until you delete it."
-    return "Nowhere yet: call mlelab.vertex.connect(), or set GOOGLE_CLOUD_PROJECT and sign in to Google Cloud."
+    if state := os.environ.get(environment.MARK):
+        if _alive():
+            return f"Local stand-in for Vertex AI (nothing is billed, nothing leaves this machine). State: {state}"
+        return "Nowhere: the local stand-in has ended. Call mlelab.vertex.connect() again."
+    if real := _real():
+        return "Google Cloud, project {}, as {}: what you create there is billed until you delete it.".format(*real)
+    return "Nowhere yet: call mlelab.vertex.connect()."
 
 
-def _real_project() -> str | None:
-    """The project where both a project and credentials are present, else None."""
-    project = os.environ.get("GOOGLE_CLOUD_PROJECT")
-    if not project or "MLELAB_VERTEX" in os.environ:
-        return None
+def _real() -> tuple[str, str] | None:
+    """Project and account of Google Cloud where the environment has both, else None. Our own key is no account."""
     import google.auth
     from google.auth.exceptions import DefaultCredentialsError
 
+    if environment.is_ours(os.environ.get(environment.ACCOUNT)):
+        return None
     try:
-        google.auth.default()
+        credentials, project = google.auth.default()
     except DefaultCredentialsError:
         return None
-    return project
+    project = os.environ.get("GOOGLE_CLOUD_PROJECT") or project
+    account = getattr(credentials, "service_account_email", "") or getattr(credentials, "account", "")
+    return (project, account or "the account that is signed in") if project else None
 
 
-def connect(state: Path | str | None = None, *, ephemeral: bool = False, offline: bool = False) -> None:
-    """Point the SDK at the local stand-in, starting it where none runs; leave a real cloud in place.
+def connect(
+    state: Path | str | None = None, *, ephemeral: bool = False, offline: bool = False, real: bool = False
+) -> None:
+    """Point the SDK at the local stand-in, starting it where none runs.
 
     state: directory that keeps what you create, by default the one that MLELAB_VERTEX_STATE names, else
         `~/.local/share/mlelab/vertex`. A server that already uses it is joined.
     ephemeral: keep nothing; a server of its own that ends with this process.
     offline: refuse HTTPS to other hosts instead of passing it on.
+    real: talk to Google Cloud, which bills you, with the project and the account that the environment has. Takes none
+        of the other arguments.
 
-    The server ends a few seconds after the last notebook that uses it. Raises RuntimeError where it does not start.
+    The server ends a few seconds after the last notebook that uses it; then call this again. Raises RuntimeError where
+    the server does not start, or where there is no real project; the SDK then reaches nothing.
     """
-    if _alive() or _real_project():
-        print(where())
-        return
+    if real:
+        if state is not None or ephemeral or offline:
+            raise ValueError("real=True is Google Cloud: it takes no state, ephemeral or offline.")
+        environment.undo()
+        if not _real():
+            raise RuntimeError(
+                "No Google Cloud: set GOOGLE_CLOUD_PROJECT, and sign in with `gcloud auth application-default login`."
+            )
+    elif not _alive():
+        if environment.MARK in os.environ:
+            print("The local server that this process used has ended. Connecting again.")
+            environment.undo()
+        try:
+            environment.apply(_start(state, ephemeral, offline))
+            if not _alive():
+                raise RuntimeError("The local server ended at once: call connect() again.")
+        except RuntimeError:  # what the environment holds besides must not become the answer
+            environment.apply({environment.ACCOUNT: "the local server did not start", "NO_GCE_CHECK": "true"})
+            raise
+    print(where())
+
+
+def _start(state: Path | str | None, ephemeral: bool, offline: bool) -> dict[str, str]:
+    """Start a server, or find the one that uses `state`. Returns the variables that lead to it."""
     folder = Path(state or os.environ.get("MLELAB_VERTEX_STATE") or "~/.local/share/mlelab/vertex").expanduser()
     command = [sys.executable, "-m", "mlelab.vertex", "--json", "--until-released"]
     command += ["--ephemeral"] if ephemeral else ["--state", str(folder)]
@@ -82,44 +113,32 @@ def connect(state: Path | str | None = None, *, ephemeral: bool = False, offline
             raise RuntimeError(
                 "The local server did not start: " + errors.read().decode(errors="replace")[-2000:].strip()
             )
-    info = json.loads(line)
-    _set(info["environment"])
-    if not _alive():
-        raise RuntimeError("The local server ended at once: call connect() again.")
-    print(where())
+    return json.loads(line)["environment"]
 
 
 def _alive() -> bool:
     """True where the server that the environment names answers; this process then holds a lease on it."""
     global _lease
-    if "MLELAB_VERTEX" not in os.environ:
+    port = os.environ.get("HTTPS_PROXY", "").rpartition(":")[2]
+    if environment.MARK not in os.environ or not port.isdecimal():
         return False
-    if _lease is None or _lease_ended():
+    if _lease is None or _lease[0] != int(port) or _ended(_lease[1]):
+        _lease = None
         try:
-            _lease = socket.create_connection(
-                ("127.0.0.1", int(os.environ["HTTPS_PROXY"].rpartition(":")[2])), timeout=5
-            )
-            _lease.sendall(b"CONNECT lease.mlelab.invalid:0 HTTP/1.1\r\n\r\n")
-            if b"Lease" not in _lease.recv(1024):
-                raise OSError("not our server")
+            connection = socket.create_connection(("127.0.0.1", int(port)), timeout=5)
+            connection.sendall(b"CONNECT lease.mlelab.invalid:0 HTTP/1.1\r\n\r\n")
+            if b"Lease" not in connection.recv(1024):
+                return False
         except OSError:
-            _lease = None
-            del os.environ["MLELAB_VERTEX"]
             return False
+        _lease = int(port), connection
     return True
 
 
-def _set(variables: Mapping[str, str]) -> None:
-    """Set environment variables; fsspec, where it is loaded already, must read them again."""
-    os.environ.update(variables)
-    if config := sys.modules.get("fsspec.config"):
-        config.set_conf_env(config.conf_dict)
-
-
-def _lease_ended() -> bool:
-    _lease.setblocking(False)
+def _ended(connection: socket.socket) -> bool:
+    connection.setblocking(False)
     try:
-        return not _lease.recv(1)
+        return not connection.recv(1)
     except BlockingIOError:
         return False
     except OSError:
@@ -136,12 +155,12 @@ def local(state: Path | str | None = None) -> Iterator[object]:
     from .server import Cloud
 
     cloud = Cloud(state)
-    environment = cloud.environment()
-    before = {key: os.environ.get(key) for key in environment}
-    _set(environment)
+    before = {name: os.environ.get(name) for name in (*environment.NAMES, environment.BEFORE)}
+    environment.apply(cloud.environment())
     try:
         yield cloud
     finally:
-        for key, value in before.items():
-            os.environ.pop(key, None) if value is None else os.environ.__setitem__(key, value)
+        environment.undo()
+        for name, value in before.items():  # a server that was there before
+            os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
         cloud.close()

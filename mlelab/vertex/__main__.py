@@ -72,11 +72,9 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
     try:
         if args.until_released:
-            last = time.monotonic() + FIRST
+            first = time.monotonic() + FIRST
             while not stop.wait(0.5):
-                if cloud.proxy.leases:
-                    last = time.monotonic()
-                elif time.monotonic() > last + LINGER:
+                if not cloud.proxy.leases and time.monotonic() > (cloud.proxy.released or first) + LINGER:
                     break
         else:
             stop.wait()

@@ -166,22 +166,32 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """The request's body, whole."""
         self._unread = False
         if "chunked" in self.headers.get("Transfer-Encoding", ""):
-            data = b""
-            while size := int(self.rfile.readline(100).split(b";")[0] or b"0", 16):
-                if len(data) + size > limit:
-                    raise self._too_large(limit)
-                data += self.rfile.read(size)
-                self.rfile.readline(10)
-            while self.rfile.readline(1000).strip():
-                pass
-            return data
+            return self._chunks(limit)
         length = self.headers.get("Content-Length") or "0"
-        if not length.isdigit():
+        if not re.fullmatch("[0-9]{1,18}", length):
             self.close_connection = True
             raise invalid("Content-Length is not a number.")
         if int(length) > limit:
             raise self._too_large(limit)
         return self.rfile.read(int(length))
+
+    def _chunks(self, limit: int) -> bytes:
+        data = bytearray()
+        while True:
+            match = re.fullmatch(rb"([0-9A-Fa-f]{1,15})[ \t]*(;.*)?\r?\n", self.rfile.readline(100))
+            if not match:
+                self.close_connection = True
+                raise invalid("The size of a chunk cannot be read.")
+            size = int(match.group(1), 16)
+            if size == 0:
+                break
+            if len(data) + size > limit:
+                raise self._too_large(limit)
+            data += self.rfile.read(size)
+            self.rfile.readline(10)
+        while self.rfile.readline(1000).strip():
+            pass
+        return bytes(data)
 
     def _too_large(self, limit: int) -> CloudError:
         self.close_connection = True

@@ -11,6 +11,7 @@ import contextlib
 import re
 import socket
 import threading
+import time
 from urllib.parse import urlsplit
 
 GOOGLE = re.compile(r"(.+\.)?(googleapis\.com|vertexai\.goog)", re.IGNORECASE)
@@ -28,6 +29,7 @@ class Proxy:
         self._offline, self._upstream = offline, upstream
         self._loop = asyncio.new_event_loop()
         self.leases = 0
+        self.released = 0.0  # when the last lease ended (time.monotonic), 0 where there was none yet
         self._tunnels: set[asyncio.Task[None] | None] = set()
         self._server = self._loop.run_until_complete(
             asyncio.start_server(self._serve, "127.0.0.1", port, limit=65536, backlog=512)
@@ -111,6 +113,7 @@ class Proxy:
             await reader.read()
         finally:
             self.leases -= 1
+            self.released = time.monotonic()
 
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: asyncio.StreamWriter | None = None

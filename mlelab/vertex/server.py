@@ -120,8 +120,10 @@ class Cloud:
             "GOOGLE_APPLICATION_CREDENTIALS": str(self.keys.account),
             "HTTPS_PROXY": proxy,
             "https_proxy": proxy,
+            "grpc_proxy": proxy,  # gRPC looks here first
             "NO_PROXY": "localhost,127.0.0.1",
             "no_proxy": "localhost,127.0.0.1",
+            "no_grpc_proxy": "localhost,127.0.0.1",
             "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(self.keys.authority),
             "REQUESTS_CA_BUNDLE": str(self.keys.authorities),
             "CURL_CA_BUNDLE": bundle,

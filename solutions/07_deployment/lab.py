@@ -575,7 +575,7 @@ check.apply_event(apply_event)
 
 # %% [markdown]
 # **At work:** the model registry and an endpoint of Vertex AI, through Google's own SDK. Here a local stand-in answers;
-# with a project and credentials, the same cells talk to the cloud.
+# with `vertex.connect(real=True)`, the same cells talk to the cloud, which bills you.
 
 # %%
 from mlelab import vertex

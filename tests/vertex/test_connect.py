@@ -1,4 +1,4 @@
-"""The ways in: a notebook, a shell, a test; the real cloud is left alone; state survives, also a kill."""
+"""The ways in: a notebook, a shell, a test; the real cloud only when asked for; state survives, also a kill."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import time
 
 import pytest
 
+from mlelab import vertex
+from mlelab.vertex import environment
 from mlelab.vertex.__main__ import main
 from mlelab.vertex.server import Cloud, StateInUse, implemented
 
 # Variables of a server that this test run itself started must not reach the processes below.
 CLEAN = {
-    k: v
-    for k, v in os.environ.items()
-    if not k.startswith(("GOOGLE_", "MLELAB_", "FSSPEC_")) and k.lower() not in ("https_proxy", "no_proxy")
+    k: v for k, v in os.environ.items() if not k.startswith(("GOOGLE_", "MLELAB_")) and k not in environment.NAMES
 }
 
 NOTEBOOK = """
@@ -30,11 +30,26 @@ NOTEBOOK = """
 """
 
 
-def notebook(body: str, arguments: str = "") -> str:
-    code = textwrap.dedent(NOTEBOOK).format(arguments=arguments, body=body)
-    done = subprocess.run([sys.executable, "-c", code], env=CLEAN, capture_output=True, text=True, timeout=120)
+def run(code: str, **variables: str) -> str:
+    code = textwrap.dedent(code)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=CLEAN | variables, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout + done.stderr
+
+
+def notebook(body: str, arguments: str = "", **variables: str) -> str:
+    return run(textwrap.dedent(NOTEBOOK).format(arguments=arguments, body=body), **variables)
+
+
+@pytest.fixture
+def signed_in(tmp_path) -> dict[str, str]:
+    """The variables of a hosted notebook: a project, and a key of Google Cloud."""
+    from mlelab.vertex.tls import make_keys
+
+    keys = make_keys(tmp_path / "real", "my-project", "https://oauth2.googleapis.com/token")
+    return {"GOOGLE_CLOUD_PROJECT": "my-project", "GOOGLE_APPLICATION_CREDENTIALS": str(keys.account)}
 
 
 def test_state_outlives_the_notebook(tmp_path):
@@ -49,30 +64,96 @@ def test_state_outlives_the_notebook(tmp_path):
     assert "IN Local stand-in for Vertex AI" in out
 
 
-def test_the_real_cloud_is_left_in_place(tmp_path):
-    from mlelab.vertex.tls import make_keys
-
-    keys = make_keys(tmp_path, "my-project", "https://oauth2.googleapis.com/token")
-    code = "from mlelab import vertex; vertex.connect(); import os; print(os.environ.get('HTTPS_PROXY'))"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**CLEAN, "GOOGLE_CLOUD_PROJECT": "my-project", "GOOGLE_APPLICATION_CREDENTIALS": str(keys.account)},
+@pytest.mark.parametrize("arguments", ["", "ephemeral=True, offline=True"])
+def test_credentials_in_the_environment_do_not_lead_to_the_real_cloud(signed_in, tmp_path, arguments):
+    out = notebook(
+        'storage.Client().create_bucket("mine"); import os; print(os.environ["GOOGLE_APPLICATION_CREDENTIALS"])',
+        arguments,
+        **signed_in | {"MLELAB_VERTEX_STATE": str(tmp_path / "s"), "grpc_proxy": "http://127.0.0.1:9"},
     )
-    assert done.stdout.splitlines() == [
-        "Google Cloud, project my-project: what you create there is billed until you delete it.",
-        "None",
-    ]
+    assert "Google Cloud" not in out
+    assert "IN Local stand-in" in out
+    assert signed_in["GOOGLE_APPLICATION_CREDENTIALS"] not in out
+
+
+def test_the_real_cloud_is_asked_for_and_says_project_and_account(signed_in, tmp_path):
+    code = """
+        from mlelab import vertex
+        import os
+        before = dict(os.environ)
+        vertex.connect({state!r})
+        vertex.connect(real=True)
+        assert dict(os.environ) == before
+    """.format(state=str(tmp_path / "s"))
+    assert run(code, **signed_in).splitlines()[-1] == (
+        "Google Cloud, project my-project, as local@my-project.iam.gserviceaccount.com: "
+        "what you create there is billed until you delete it."
+    )
+    with pytest.raises(AssertionError, match="RuntimeError: No Google Cloud: set GOOGLE_CLOUD_PROJECT"):
+        run("from mlelab import vertex; vertex.connect(real=True)")
+    with pytest.raises(ValueError, match="takes no state, ephemeral or offline"):
+        vertex.connect(real=True, offline=True)
+
+
+def test_a_server_that_died_is_replaced_and_nothing_is_taken_for_the_users(signed_in, tmp_path):
+    code = f"""
+        import json, os, signal
+        from pathlib import Path
+        from mlelab import vertex
+        state = Path({str(tmp_path / "s")!r})
+        vertex.connect(state)
+        first = os.environ["HTTPS_PROXY"]
+        os.environ["NO_GCE_CHECK"] = "changed by the user"
+        os.kill(json.loads((state / "server.json").read_text())["pid"], signal.SIGKILL)
+        while vertex._alive():
+            pass
+        print("DEAD", vertex.where())
+        vertex.connect(state)
+        assert os.environ["HTTPS_PROXY"] != first
+        from google.cloud import storage
+        list(storage.Client().list_buckets())
+        vertex.environment.undo()
+        print("LEFT", {{k: v for k, v in os.environ.items() if k in vertex.environment.NAMES}})
+    """
+    for variables in ({}, signed_in, {"HTTPS_PROXY": "http://proxy.example:3128"}):
+        lines = run(code, **variables).splitlines()
+        assert lines[1] == "DEAD Nowhere: the local stand-in has ended. Call mlelab.vertex.connect() again."
+        assert lines[2] == "The local server that this process used has ended. Connecting again."
+        assert lines[3].startswith("Local stand-in")
+        assert lines[4] == f"LEFT {variables | {'NO_GCE_CHECK': 'changed by the user'}}"
+
+
+def test_our_own_key_is_never_the_users(cloud, monkeypatch):
+    """A shell that keeps the variables of a server that has ended, all but the mark."""
+    for name, value in cloud.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("MLELAB_VERTEX")
+    assert vertex.where().startswith("Nowhere yet")
+
+
+def test_after_a_failed_start_the_sdk_reaches_nothing(signed_in, tmp_path):
+    (tmp_path / "file").write_text("")
+    code = f"""
+        from mlelab import vertex
+        try:
+            vertex.connect({str(tmp_path / "file")!r})
+        except RuntimeError as error:
+            print(error)
+        print(vertex.where())
+    """
+    lines = run(code, **signed_in).splitlines()
+    assert lines[0].startswith("The local server did not start")
+    assert lines[-1].startswith("Nowhere yet")
 
 
 def test_where_before_anything(monkeypatch):
-    from mlelab import vertex
-
-    for name in ("MLELAB_VERTEX", "GOOGLE_CLOUD_PROJECT"):
+    for name in environment.NAMES:
         monkeypatch.delenv(name, raising=False)
     assert vertex.where().startswith("Nowhere yet")
+
+
+def test_the_names_that_are_undone_are_those_that_a_server_sets(cloud):
+    assert set(environment.NAMES) == set(cloud.environment())
 
 
 def test_a_server_that_cannot_start_says_why(tmp_path, capsys):

@@ -176,3 +176,20 @@ def test_bodies_are_bounded(cloud):
     answer = connection.getresponse()
     assert answer.status == 400
     assert "larger than" in json.loads(answer.read())["error"]["message"]
+
+
+@pytest.mark.parametrize("size", [b"-1", b"zz", b"", b"+5", b"0x5", b"5_0", b"fffffffffffffffffffff"])
+def test_a_chunk_size_that_is_none_is_refused_before_anything_is_read(cloud, size):
+    """Without a key: the answer must come while the client still sends."""
+    with socket.create_connection(("127.0.0.1", cloud.http_port), timeout=5) as s:
+        s.sendall(b"POST /token HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n")
+        assert s.recv(1000).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "\xb2", "-1", "1_0"])
+def test_a_length_that_is_none_is_refused(cloud, length):
+    connection = http_port(cloud)
+    connection.putrequest("POST", "/token")
+    connection.putheader("Content-Length", length)
+    connection.endheaders()
+    assert connection.getresponse().status == 400
