@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from .server import PROJECT, STAND_IN, Cloud, StateInUse, implemented
+from .server import PROJECT, STAND_IN, Cloud, StateInUse, StateUnusable, implemented
 
 LINGER = 5.0  # seconds between the last notebook's end and the server's
 FIRST = 30.0  # seconds to wait for the first notebook
@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         print(error, file=sys.stderr)
         return 1
-    except OSError as error:
+    except (OSError, StateUnusable) as error:
         print(f"The local server cannot start: {error}", file=sys.stderr)
         return 1
     stop = threading.Event()

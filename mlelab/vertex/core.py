@@ -30,7 +30,7 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import status_pb2
 
 from .catalog import INNER, Method, catalogue, inner_class, message_class, repeated, type_name, types
-from .errors import CloudError, invalid, not_found, precondition
+from .errors import CloudError, from_failure, invalid, not_found, precondition
 from .query import Functions, order, parse_filter
 from .store import Store, new_id
 
@@ -95,11 +95,16 @@ def dispatch(cloud: Cloud, method: Method, request: Message, headers: dict[str, 
         if not re.search(r"\.(Get|List|Read|Fetch|\w*Predict)", method.name):
             check_values(inner)
         return behaviour(Call(cloud, method, inner, request, headers), inner)
-    except CloudError:
-        raise
     except Exception as error:
-        log.exception("%s failed", method.name)
-        raise CloudError("INTERNAL", f"{method.name} failed inside the local server: {error!r}") from error
+        raise logged(method.name, error) from error
+
+
+def logged(what: str, error: Exception) -> CloudError:
+    """As `from_failure`; what nobody foresaw goes to the server's log with its traceback."""
+    answer = from_failure(what, error)
+    if answer.code == "INTERNAL" and answer is not error:
+        log.error("%s failed", what, exc_info=error)
+    return answer
 
 
 def project_number(project: str) -> int:
@@ -470,10 +475,8 @@ def background(call: Call, work: Callable[[], Message], wait: float = 2.0) -> op
     def run() -> None:
         try:
             pack(operation.response, work(), call.method.version)
-        except Exception as error:
-            if not isinstance(error, CloudError):
-                log.exception("%s failed", call.method.name)
-                error = CloudError("INTERNAL", f"{call.method.name} failed inside the local server: {error!r}")
+        except Exception as caught:
+            error = logged(call.method.name, caught)
             operation.error.CopyFrom(status_pb2.Status(code=error.number, message=error.message))
         operation.done = True
         call.store.put(operation)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import re
+import sqlite3
+
 import grpc
 
 HTTP_STATUS = {
@@ -17,6 +21,7 @@ HTTP_STATUS = {
     "RESOURCE_EXHAUSTED": 429,
     "CANCELLED": 499,
     "INTERNAL": 500,
+    "DATA_LOSS": 500,
     "UNKNOWN": 500,
     "UNIMPLEMENTED": 501,
     "UNAVAILABLE": 503,
@@ -61,3 +66,17 @@ def not_found(name: str) -> CloudError:
 def precondition(message: str) -> CloudError:
     """FAILED_PRECONDITION."""
     return CloudError("FAILED_PRECONDITION", message)
+
+
+def from_failure(what: str, error: Exception) -> CloudError:
+    """A CloudError for any exception inside `what`: one sentence where the disk is to blame, INTERNAL otherwise."""
+    if isinstance(error, CloudError):
+        return error
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+        return precondition("The disk that keeps the local server's state is full.")  # clients repeat what is exhausted
+    if isinstance(error, sqlite3.OperationalError) and "readonly" in str(error):
+        return precondition("The local server's state directory is read-only.")
+    if isinstance(error, sqlite3.DatabaseError) and re.search("malformed|not a database", str(error)):
+        return CloudError("DATA_LOSS", f"The local server's state is damaged ({error}): use another state directory.")
+    return CloudError("INTERNAL", f"{what} failed inside the local server: {error!r}")

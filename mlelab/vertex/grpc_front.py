@@ -71,17 +71,22 @@ class _Handler(grpc.GenericRpcHandler):
             yield message.SerializeToString()
 
 
-def serve_grpc(cloud: Cloud, key: bytes, certificate: bytes) -> tuple[grpc.Server, int]:
-    """Start a TLS server on 127.0.0.1. Returns it and its port."""
-    server = grpc.server(
-        concurrent.futures.ThreadPoolExecutor(THREADS, thread_name_prefix="grpc"),
-        handlers=(_Handler(cloud),),
-        options=[
-            ("grpc.max_receive_message_length", MAX_MESSAGE),
-            ("grpc.max_send_message_length", -1),
-            ("grpc.so_reuseport", 0),
-        ],
-    )
-    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, certificate)]))
-    server.start()
-    return server, port
+class GrpcServer:
+    """A TLS server on 127.0.0.1. It answers at once."""
+
+    def __init__(self, cloud: Cloud, key: bytes, certificate: bytes) -> None:
+        self._server = grpc.server(
+            concurrent.futures.ThreadPoolExecutor(THREADS, thread_name_prefix="grpc"),
+            handlers=(_Handler(cloud),),
+            options=[
+                ("grpc.max_receive_message_length", MAX_MESSAGE),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        self.port = self._server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, certificate)]))
+        self._server.start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.stop(0).wait(5)

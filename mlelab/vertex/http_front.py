@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 import urllib.parse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from google.api import httpbody_pb2
@@ -18,7 +19,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from .catalog import HttpRule, Method, catalogue, repeated
-from .core import dispatch
+from .core import dispatch, logged
 from .errors import CloudError, invalid
 
 if TYPE_CHECKING:
@@ -224,9 +225,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except (ConnectionError, TimeoutError, ssl.SSLError):
             self.close_connection = True
         except Exception as error:
-            log.exception("%s %s failed", self.command, self.path)
             self.close_connection = True
-            self.fail(CloudError("INTERNAL", f"The local server failed: {error!r}"))
+            self.fail(logged(f"{self.command} {self.path[:200]}", error))
 
     def _rest(self, url: urllib.parse.SplitResult) -> None:
         body = self.body(MAX_BODY)
@@ -255,16 +255,33 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = handle_any  # noqa: N815 - names of the library
 
 
-class _Server(http.server.ThreadingHTTPServer):
+class HttpServer(http.server.ThreadingHTTPServer):
+    """A server on 127.0.0.1, with TLS where a certificate is given. It answers at once."""
+
     daemon_threads = True
     request_queue_size = 512
-    context: ssl.SSLContext | None = None
+
+    def __init__(self, cloud: Cloud, certificate: Path | None = None, key: Path | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), type("Handler", (_Handler,), {"cloud": cloud}))
+        self.port: int = self.server_address[1]
+        self._context: ssl.SSLContext | None = None
+        if certificate:
+            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._context.load_cert_chain(certificate, key)
+            self._context.set_alpn_protocols(["http/1.1"])
+        threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True, name="http").start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self.shutdown()
+        self.server_close()
 
     def finish_request(self, request: socket.socket, client_address: Any) -> None:
-        if self.context:
+        """One connection to its end."""
+        if self._context:
             request.settimeout(30)
             try:
-                request = self.context.wrap_socket(request, server_side=True)
+                request = self._context.wrap_socket(request, server_side=True)
             except (OSError, ssl.SSLError):
                 return
         try:
@@ -273,15 +290,5 @@ class _Server(http.server.ThreadingHTTPServer):
             request.close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
+        """A lost connection is no error of ours."""
         log.debug("connection lost", exc_info=True)
-
-
-def serve_http(cloud: Cloud, certificate: Any = None, key: Any = None) -> tuple[http.server.ThreadingHTTPServer, int]:
-    """Start a server on 127.0.0.1, with TLS where a certificate is given. Returns it and its port."""
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"cloud": cloud}))
-    if certificate:
-        server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        server.context.load_cert_chain(certificate, key)
-        server.context.set_alpn_protocols(["http/1.1"])
-    threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True, name="http").start()
-    return server, server.server_address[1]

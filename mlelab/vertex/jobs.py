@@ -18,10 +18,11 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2
 
 from .catalog import pb
-from .core import Call, delete, generic, implements, stamp
+from .core import Call, delete, generic, implements, logged, stamp
 from .errors import CloudError, invalid, precondition
 from .processes import Child, free_port
 from .shims.pip import unpack
+from .storage import save
 
 if TYPE_CHECKING:
     from .server import Cloud
@@ -92,11 +93,8 @@ class Jobs:
                 state = "CANCELLED"
         except Cancelled:
             state, error = "CANCELLED", CloudError("CANCELLED", "The job was cancelled.")
-        except CloudError as caught:
-            state, error = ("CANCELLED" if cancel.is_set() else "FAILED"), caught
         except Exception as caught:
-            log.exception("%s failed", name)
-            state, error = "FAILED", CloudError("INTERNAL", f"The local server failed: {caught!r}")
+            state, error = ("CANCELLED" if cancel.is_set() else "FAILED"), logged(name, caught)
         try:
             with self._cloud.store.edit(cls, name) as job:
                 set_state(job, state, error)
@@ -203,9 +201,8 @@ class GcsFolder:
             for name in names:
                 place = target.joinpath(*name.split("/"))
                 if not name.endswith("/") and ".." not in name.split("/") and not place.exists():
-                    place.parent.mkdir(parents=True, exist_ok=True)
                     data = self._cloud.storage.read(f"gs://{bucket}/{name}")
-                    place.write_bytes(data)
+                    save(place, data, f"gs://{bucket}/{name}")
                     self._known[place] = data
             place = target.joinpath(*path.split("/"))
             (place if path.endswith("/") else place.parent).mkdir(parents=True, exist_ok=True)

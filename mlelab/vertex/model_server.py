@@ -3,12 +3,14 @@
     python model_server.py sklearn|xgboost|tf FOLDER
 
 Runs as a script in a process of its own, because loading a pickle runs whatever is in it. Port and routes come
-from the documented AIP_* variables.
+from the documented AIP_* variables. Answers only who sends the key of MLELAB_REPLICA_KEY: the port is open to every
+user and every web page of the machine.
 """
 
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import os
 import sys
@@ -118,7 +120,7 @@ LOADERS = {"sklearn": load_sklearn, "xgboost": load_xgboost, "tf": load_tf}
 
 def serve(predict: Predict) -> None:
     """Answer health and predict routes until the process ends."""
-    lock = threading.Lock()
+    lock, key = threading.Lock(), os.environ.pop("MLELAB_REPLICA_KEY")
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -135,6 +137,15 @@ def serve(predict: Predict) -> None:
             self.end_headers()
             self.wfile.write(data)
             self.wfile.flush()
+
+        def parse_request(self) -> bool:
+            if not super().parse_request():
+                return False
+            if hmac.compare_digest(self.headers.get("X-Replica-Key", "").encode(), key.encode()):
+                return True
+            self.close_connection = True
+            self.answer(403, {"error": "This port answers the local server that started it."})
+            return False
 
         def do_GET(self) -> None:
             self.answer(200 if self.path == os.environ["AIP_HEALTH_ROUTE"] else 404, {})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import concurrent.futures
+import graphlib
 import hashlib
 import json
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,6 +101,29 @@ def root_parameters(spec: dict[str, Any], given: dict[str, Any]) -> dict[str, An
         elif not definition.get("isOptional"):
             raise invalid(f"The pipeline parameter {name!r} is required.")
     return values
+
+
+def check_graph(spec: dict[str, Any]) -> None:
+    """INVALID_ARGUMENT for a specification that names what it does not have, or that could never end: a circle."""
+    uses: dict[str, set[str]] = {}
+    for owner, component in [("root", spec["root"]), *spec["components"].items()]:
+        tasks = component.get("dag", {}).get("tasks", {})
+        before = {name: task.get("dependentTasks", []) for name, task in tasks.items()}
+        uses[owner] = {task["componentRef"]["name"] for task in tasks.values()}
+        for name, others in before.items():
+            if unknown := sorted(set(others) - set(tasks)):
+                raise invalid(f"The task {name!r} depends on {unknown[0]!r}, which {owner} does not have.")
+        if unknown := sorted(uses[owner] - set(spec["components"])):
+            raise invalid(f"{owner} uses the component {unknown[0]!r}, which the pipeline does not have.")
+        _no_circle("tasks", before)
+    _no_circle("components", uses)
+
+
+def _no_circle(what: str, graph: Mapping[str, Iterable[str]]) -> None:
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        raise invalid(f"The pipeline's {what} wait for one another in a circle: {' → '.join(error.args[1])}.") from None
 
 
 _CASTS = {"int": lambda v: int(float(v)), "double": float, "string": str, "bool": bool}
@@ -244,6 +268,8 @@ class Run:
                 result = self._component(path, task, component, inputs)
         except CloudError as error:
             result = Result("FAILED", error=f"{name}: {error.message}")
+        except (KeyError, TypeError, AttributeError) as error:
+            result = Result("FAILED", error=f"{name}: the pipeline's specification cannot be followed: {error!r}")
         if result.state == "FAILED":
             self._failed.set()
         return result

@@ -63,7 +63,7 @@ class Processes:
 
     def __init__(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, mode=0o700)
         self.folder = folder
         self._bin = folder / "bin"
         self._bin.mkdir()

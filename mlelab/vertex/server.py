@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import logging
@@ -14,12 +15,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from . import services
 from .bigquery import BigQuery
 from .core import BEHAVIOURS, abandon_operations, project_number
 from .feature_values import FeatureValues
-from .grpc_front import serve_grpc
-from .http_front import serve_http
+from .grpc_front import GrpcServer
+from .http_front import HttpServer
 from .identity import Identity
 from .jobs import Jobs, fail_interrupted
 from .processes import Processes
@@ -50,6 +53,21 @@ class StateInUse(RuntimeError):
         self.info = info
 
 
+class StateUnusable(RuntimeError):
+    """The state directory is damaged or read-only."""
+
+
+def _make_private(state: Path) -> None:
+    """Make the state directory. What lies in it is its owner's alone, also where the directory was there before."""
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in ("storage", "work", "logs", "keys"):
+        (state / folder).mkdir(exist_ok=True)
+        (state / folder).chmod(0o700)
+    for file in ("lock.db", "resources.db", "feature_values.db"):
+        (state / file).touch()
+        (state / file).chmod(0o600)
+
+
 def _read_info(state: Path) -> dict[str, Any]:
     """What the server of `state` wrote about itself; it may be about to."""
     for _ in range(50):
@@ -76,37 +94,66 @@ class Cloud:
         upstream: str | None = None,
     ) -> None:
         self.project = project
-        self._temporary = Path(tempfile.mkdtemp(prefix="mlelab-vertex-")) if state is None else None
-        self.state = Path(self._temporary or state).absolute()
-        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = sqlite3.connect(self.state / "lock.db", timeout=0, isolation_level=None, check_same_thread=False)
+        with contextlib.ExitStack() as stack:  # what has been started before a failure is stopped
+            try:
+                self._start(stack, state, port, offline, upstream)
+            except (sqlite3.Error, DecodeError) as error:
+                raise StateUnusable(
+                    f"The state directory {self.state} cannot be used: {error}. Move it away, or choose another."
+                ) from error
+            self._running = stack.pop_all()
+
+    def _start(
+        self, stack: contextlib.ExitStack, state: Path | str | None, port: int, offline: bool, upstream: str | None
+    ) -> None:
+        """Start everything, each thing with its end on the stack."""
+        self.ephemeral = state is None
+        if state is None:
+            state = tempfile.mkdtemp(prefix="mlelab-vertex-")
+            stack.callback(shutil.rmtree, state, ignore_errors=True)
+        self.state = Path(state).absolute()
+        _make_private(self.state)
+        lock = stack.enter_context(
+            contextlib.closing(
+                sqlite3.connect(self.state / "lock.db", timeout=0, isolation_level=None, check_same_thread=False)
+            )
+        )
         try:
-            self._lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
-            self._lock.close()
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
             raise StateInUse(self.state, _read_info(self.state)) from None
         (self.state / "server.json").unlink(missing_ok=True)
-        self.store = Store(self.state / "resources.db")
-        self._http, self.http_port = serve_http(self)
-        self.keys = make_keys(self.state / "keys", project, f"http://127.0.0.1:{self.http_port}/token")
-        self.identity = Identity(self.keys)
-        self.storage = Storage(self.state / "storage", project_number(project))
+        stack.callback((self.state / "server.json").unlink, missing_ok=True)
+
+        def ends(part: Any) -> Any:
+            stack.callback(part.close)
+            return part
+
+        self.feature_values = ends(FeatureValues(self.state / "feature_values.db"))
+        self.storage = ends(Storage(self.state / "storage", project_number(self.project)))
+        self.store = ends(Store(self.state / "resources.db"))
         self.bigquery = BigQuery(self)
-        self.feature_values = FeatureValues(self.state / "feature_values.db")
-        self.processes = Processes(self.state / "work")
-        self.serving = Serving(self)
-        self.jobs = Jobs(self)
+        self.processes = ends(Processes(self.state / "work"))
+        self.serving = ends(Serving(self))
+        self.jobs = ends(Jobs(self))
         self.clock = Clock()
         self.scheduler = Scheduler(self)
-        self._https, https_port = serve_http(self, self.keys.certificate, self.keys.key)
-        self._grpc, grpc_port = serve_grpc(self, self.keys.key.read_bytes(), self.keys.certificate.read_bytes())
-        self.proxy = Proxy(grpc_port, https_port, port=port, offline=offline, upstream=upstream)
+        http = ends(HttpServer(self))
+        self.http_port = http.port
+        self.keys = make_keys(self.state / "keys", self.project, f"http://127.0.0.1:{http.port}/token")
+        self.identity = Identity(self.keys)
+        self.https_port = ends(HttpServer(self, self.keys.certificate, self.keys.key)).port
+        grpc = ends(GrpcServer(self, self.keys.key.read_bytes(), self.keys.certificate.read_bytes()))
+        self.proxy = ends(Proxy(grpc.port, self.https_port, port=port, offline=offline, upstream=upstream))
         abandon_operations(self)
         fail_interrupted(self)
         for service in SERVICES:
             if hasattr(service, "resume"):
                 service.resume(self)
         self.scheduler.start()
+        stack.callback(self.scheduler.close)
         info = {"pid": os.getpid(), "port": self.proxy.port, "environment": self.environment()}
         (self.state / "server.new").write_text(json.dumps(info))
         (self.state / "server.new").replace(self.state / "server.json")
@@ -132,27 +179,12 @@ class Cloud:
             "GOOGLE_API_USE_CLIENT_CERTIFICATE": "false",
             "FSSPEC_GCS": json.dumps({"endpoint_url": f"http://127.0.0.1:{self.http_port}"}),
             "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
-            "MLELAB_VERTEX": "gone when it ends" if self._temporary else self.state.as_posix(),
+            "MLELAB_VERTEX": "gone when it ends" if self.ephemeral else self.state.as_posix(),
         }
 
     def close(self) -> None:
         """Stop listening, end the processes, and give the state directory back."""
-        self.proxy.close()
-        self._grpc.stop(0).wait(5)
-        for server in (self._http, self._https):
-            server.shutdown()
-            server.server_close()
-        self.scheduler.close()
-        self.jobs.close()
-        self.serving.close()
-        self.processes.close()
-        self.store.close()
-        self.storage.close()
-        self.feature_values.close()
-        (self.state / "server.json").unlink(missing_ok=True)
-        self._lock.close()
-        if self._temporary:
-            shutil.rmtree(self._temporary, ignore_errors=True)
+        self._running.close()
 
 
 def implemented() -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import sys
 import threading
 import time
@@ -44,7 +45,7 @@ class Replica:
         artifact.mkdir()
         if model.artifact_uri:
             cloud.storage.download(model.artifact_uri, artifact)
-        port = free_port()
+        port, key = free_port(), secrets.token_urlsafe(32)
         self.health_route = spec.health_route or "/health"
         self.predict_route = spec.predict_route or "/predict"
         environment = {
@@ -74,12 +75,15 @@ class Replica:
             environment["PYTHONPATH"] = str(artifact)
         else:
             environment |= {variable.name: variable.value for variable in spec.env}
+            environment["MLELAB_REPLICA_KEY"] = key
             command = [sys.executable, "-P", str(MODEL_SERVER), framework, str(artifact)]
         environment.setdefault("OMP_NUM_THREADS", "1")
         self.in_flight = 0
         self.last_used = time.monotonic()
         self.child: Child = cloud.processes.start(command, artifact, environment, name="model_server_log")
-        self._pool = urllib3.HTTPConnectionPool("127.0.0.1", port, maxsize=32, retries=False)
+        self._pool = urllib3.HTTPConnectionPool(
+            "127.0.0.1", port, maxsize=32, retries=False, headers={"X-Replica-Key": key}
+        )
 
     def alive(self) -> bool:
         """False once the process has ended."""
@@ -110,7 +114,7 @@ class Replica:
                 self.predict_route,
                 body=body,
                 timeout=PREDICT_SECONDS,
-                headers={"Content-Type": content_type or "application/json"},
+                headers={**self._pool.headers, "Content-Type": content_type or "application/json"},
             )
         except (urllib3.exceptions.ReadTimeoutError, TimeoutError):
             raise CloudError("DEADLINE_EXCEEDED", f"The model did not answer within {PREDICT_SECONDS:.0f} s.") from None

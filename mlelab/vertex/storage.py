@@ -7,6 +7,7 @@ import contextlib
 import datetime
 import email.parser
 import email.policy
+import errno
 import hashlib
 import json
 import re
@@ -20,7 +21,7 @@ from typing import Any
 
 import google_crc32c
 
-from .errors import CloudError, invalid
+from .errors import CloudError, invalid, precondition
 
 MAX_UPLOAD = 2**30
 MAX_SESSIONS = 1000
@@ -62,6 +63,22 @@ def split_uri(uri: str) -> tuple[str, str]:
     if not match:
         raise invalid(f"{uri[:200]!r} is not a Cloud Storage URI (gs://bucket/path).")
     return match.group(1), match.group(2) or ""
+
+
+def save(path: Path, data: bytes, uri: str) -> None:
+    """Write an object's bytes to a local file. FAILED_PRECONDITION where its name cannot be a file's."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError):
+        raise precondition(
+            f"{uri[:300]} cannot become a local file: another object's name makes a folder of its name, or a file of "
+            "its folder's."
+        ) from None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise precondition(f"{uri[:300]} cannot become a local file: a part of its name is too long.") from None
 
 
 class Storage:
@@ -138,8 +155,7 @@ class Storage:
             target = folder.joinpath(*relative.split("/")).resolve()
             if not target.is_relative_to(folder.resolve()):
                 raise invalid(f"Object name {name!r} leaves the folder.")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(self._read(bucket, name)[1])
+            save(target, self._read(bucket, name)[1], f"gs://{bucket}/{name}")
 
     def upload(self, folder: Path, uri: str) -> None:
         """Copy every file beneath `folder` to `uri`."""
@@ -207,8 +223,8 @@ class Storage:
             if wanted.get(key) not in (None, have):
                 raise invalid(f"Provided {key} {wanted[key]!r} doesn't match calculated {have!r}.")
         blob = secrets.token_hex(16)
-        (self._blobs / blob).write_bytes(data)
         try:
+            (self._blobs / blob).write_bytes(data)
             with self._transaction():
                 old = self._find(bucket, name)
                 self._check(old[0] if old else None, query)
@@ -589,11 +605,15 @@ class Storage:
             if data:
                 if int(start or 0) > session["size"] or session["size"] + len(data) > MAX_UPLOAD * 4:
                     raise invalid("Content-Range leaves a gap, or the object is too large.")
-                with open(session["path"], "r+b" if session["path"].exists() else "w+b") as file:
-                    file.seek(int(start or 0))
-                    file.write(data)
-                    file.truncate()
-                    session["size"] = file.tell()
+                try:
+                    with open(session["path"], "r+b" if session["path"].exists() else "w+b") as file:
+                        file.seek(int(start or 0))
+                        file.write(data)
+                        file.truncate()
+                        session["size"] = file.tell()
+                except OSError:  # a full disk: give back what this upload holds of it
+                    self._drop(upload_id)
+                    raise
             if total == "*" or session["size"] < int(total):
                 headers = {"Range": f"bytes=0-{session['size'] - 1}"} if session["size"] else {}
                 http.send(308, headers=headers)

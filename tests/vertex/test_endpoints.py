@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import http.client
 import json
 import os
 import textwrap
@@ -340,3 +341,16 @@ def test_signals_reach_whole_groups(cloud):
     child.kill()
     time.sleep(0.1)
     assert not psutil.pid_exists(int(text)) or psutil.Process(int(text)).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_replica_answers_the_server_that_started_it_alone(cloud, grpc_sdk, artifact):
+    endpoint = aiplatform.Endpoint.create(display_name="keyed")
+    deploy(artifact(grpc_sdk, 2.0), endpoint)
+    deployment = next(d for key, d in cloud.serving._deployments.items() if key[0] == endpoint.resource_name)
+    pool = deployment.replicas[0]._pool
+    body = json.dumps({"instances": [[1.0]]})
+    for headers in ({}, {"X-Replica-Key": "guess"}, {"Host": "evil.example"}):
+        connection = http.client.HTTPConnection("127.0.0.1", pool.port, timeout=10)
+        connection.request("POST", deployment.replicas[0].predict_route, body, headers)
+        assert connection.getresponse().status == 403
+    assert endpoint.predict([[1.0]]).predictions == [2.0]

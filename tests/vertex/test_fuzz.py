@@ -207,7 +207,7 @@ class Fuzzer:
         rng = random.Random(seed)
         context = ssl.create_default_context(cafile=str(self.cloud.keys.authority))
         connection = http.client.HTTPSConnection(
-            "localhost", self.cloud._https.server_address[1], context=context, timeout=30
+            "localhost", self.cloud.https_port, context=context, timeout=30
         )
         for _ in range(count):
             method = rng.choice(METHODS)

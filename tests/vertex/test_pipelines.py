@@ -1,6 +1,7 @@
 """Compiled KFP pipelines, lineage, schedules."""
 
 import datetime
+import json
 import time
 import uuid
 
@@ -276,3 +277,39 @@ def test_schedule_with_a_fake_clock(cloud, bucket, tmp_path):
     schedule._sync_gca_resource()
     assert schedule.gca_resource.state.name == "COMPLETED"
     schedule.delete()
+
+
+def _spec(tasks: dict, components: dict | None = None) -> dict:
+    """A specification whose components do nothing, with the given tasks in its root."""
+    return {
+        "pipelineInfo": {"name": "p"},
+        "schemaVersion": "2.1.0",
+        "root": {"dag": {"tasks": tasks}},
+        "components": components or {"comp": {"executorLabel": "e"}},
+        "deploymentSpec": {"executors": {"e": {"container": {"image": "i", "command": ["true"]}}}},
+    }
+
+
+def _task(*before: str, component: str = "comp") -> dict:
+    return {"componentRef": {"name": component}, "dependentTasks": list(before)}
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (_spec({"a": _task("b"), "b": _task("a")}), "tasks wait for one another in a circle: "),
+        (_spec({"a": _task("a")}), "tasks wait for one another in a circle: a → a"),
+        (_spec({"a": _task("gone")}), "depends on 'gone', which root does not have"),
+        (_spec({"a": _task(component="gone")}), "uses the component 'gone'"),
+        (
+            _spec({"a": _task(component="loop")}, {"loop": {"dag": {"tasks": {"b": _task(component="loop")}}}}),
+            "components wait for one another in a circle: loop → loop",
+        ),
+        (_spec({"a": {"dependentTasks": []}}), "not a compiled KFP pipeline"),
+    ],
+)
+def test_a_specification_that_cannot_end_is_refused(bucket, tmp_path, spec, message):
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps(spec))
+    with pytest.raises(exceptions.InvalidArgument, match=message):
+        submit(str(path), bucket.name)

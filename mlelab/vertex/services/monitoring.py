@@ -10,7 +10,7 @@ from google.protobuf import struct_pb2
 from google.protobuf.message import Message
 
 from ..catalog import pb, types
-from ..core import Call, check_parent, generic, implements, new_resource, now, page_of
+from ..core import Call, check_parent, generic, implements, logged, new_resource, now, page_of
 from ..drift import distance, is_categorical
 from ..errors import CloudError, invalid, precondition
 from ..store import new_id
@@ -193,10 +193,8 @@ def create_job(call: Call, request: Any) -> Message:
         state, error = "JOB_STATE_SUCCEEDED", None
         try:
             _run(cloud, monitor, job)
-        except CloudError as caught:
-            state, error = "JOB_STATE_FAILED", caught
         except Exception as caught:
-            state, error = "JOB_STATE_FAILED", CloudError("INTERNAL", f"The local server failed: {caught!r}")
+            state, error = "JOB_STATE_FAILED", logged(job.name, caught)
         with cloud.store.edit(pb.ModelMonitoringJob, job.name) as stored:
             stored.state = types().JobState[state]
             stored.update_time.CopyFrom(now())

@@ -14,7 +14,7 @@ from ..catalog import pb, types
 from ..core import Call, implements, new_resource, now, project_number, stamp
 from ..errors import CloudError, invalid
 from ..jobs import job_kind
-from ..pipelines import Outputs, Run, Task, root_parameters
+from ..pipelines import Outputs, Run, Task, check_graph, root_parameters
 from ..store import Store, new_id
 from .metadata import add_event, add_members, ensure_store, get_or_create, set_parent
 
@@ -31,12 +31,11 @@ def submit(cloud: Cloud, job: Any) -> Message:
             "UNIMPLEMENTED", "PipelineService.CreatePipelineJob from a template_uri alone is not implemented."
         )
     spec = json_format.MessageToDict(job.pipeline_spec)
-    if (
-        not isinstance(spec.get("root"), dict)
-        or "dag" not in spec["root"]
-        or not isinstance(spec.get("components"), dict)
-    ):
-        raise invalid("pipeline_spec is not a compiled KFP pipeline (IR 2.1).")
+    try:
+        spec["root"]["dag"], spec["deploymentSpec"]["executors"]
+        check_graph(spec)
+    except (KeyError, TypeError, AttributeError):
+        raise invalid("pipeline_spec is not a compiled KFP pipeline (IR 2.1).") from None
     if not job.runtime_config.gcs_output_directory.startswith("gs://"):
         raise invalid("runtime_config.gcs_output_directory must begin with gs://.")
     given = {name: json_format.MessageToDict(value) for name, value in job.runtime_config.parameter_values.items()}
