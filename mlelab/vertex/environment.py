@@ -60,5 +60,5 @@ def _tell_fsspec() -> None:
     """fsspec, where it is loaded already, must read its variables again."""
     if config := sys.modules.get("fsspec.config"):
         if "FSSPEC_GCS" not in os.environ:
-            config.conf_dict.get("gcs", {}).pop("endpoint_url", None)
-        config.set_conf_env(config.conf_dict)
+            config.conf.get("gcs", {}).pop("endpoint_url", None)
+        config.set_conf_env(config.conf)

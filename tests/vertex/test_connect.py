@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -150,6 +151,20 @@ def test_where_before_anything(monkeypatch):
     for name in environment.NAMES:
         monkeypatch.delenv(name, raising=False)
     assert vertex.where().startswith("Nowhere yet")
+
+
+def test_fsspec_that_was_loaded_before_follows(cloud):
+    """`cloud` is there already: the variables are set anew, and undone."""
+    import fsspec.config
+
+    ours = json.loads(os.environ["FSSPEC_GCS"])["endpoint_url"]
+    fsspec.config.conf.pop("gcs", None)
+    environment.apply({"FSSPEC_GCS": json.dumps({"endpoint_url": "http://127.0.0.1:1"})})
+    assert fsspec.config.conf["gcs"]["endpoint_url"] == "http://127.0.0.1:1"
+    environment.undo()
+    assert "endpoint_url" not in fsspec.config.conf["gcs"]
+    environment.apply(cloud.environment())
+    assert fsspec.config.conf["gcs"]["endpoint_url"] == ours
 
 
 def test_the_names_that_are_undone_are_those_that_a_server_sets(cloud):
