@@ -22,6 +22,7 @@ from mlelab.check.spy import Spy
 
 DEADLINE = 20.0  # seconds for one call
 PRINTED = 2_000  # characters that are kept of what a call prints
+CURRENT = 0  # the number of the world that calls are made in, for a function in another process
 
 
 class NotAttempted(Exception):
@@ -37,19 +38,23 @@ class Stopped(Exception):
         self.text, self.line = text, line
 
     def says(self) -> str:
-        if self.kind is _Late:
+        if self.kind is Late:
             return f"Your function did not come back within {DEADLINE:.0f} s: is there a loop without an end?"
         if self.kind is _NoFunction:
             return self.text
         return f"Your function stopped with {self.kind.__name__}: {self.text}{self.line}."
 
 
-class _Late(BaseException):
+class Late(BaseException):
     """Raised inside a call that takes too long; no `except Exception` of a learner catches it."""
 
 
 class _NoFunction(Exception):
     pass
+
+
+class Unreachable(BaseException):
+    """The process of the learner's function is gone: whoever started it must say whose fault that is."""
 
 
 class Notes:
@@ -92,10 +97,14 @@ class Local:
             raise NotAttempted from None
         except (NotAttempted, Stopped):
             raise
-        except (Exception, SystemExit, _Late, RecursionError) as error:
+        except (Exception, SystemExit, Late, RecursionError) as error:
             raise Stopped(error, str(error), where(error, self._function)) from error
         finally:
-            self._notes.printed = (self._notes.printed + out.getvalue())[:PRINTED]
+            told = getattr(self._function, "notes", None)  # a function in another process says what was seen there
+            seen = told.printed if isinstance(told, Notes) else out.getvalue()
+            self._notes.printed = (self._notes.printed + seen)[:PRINTED]
+        if isinstance(told, Notes):
+            self._notes.changed = self._notes.changed or told.changed
         return self._wrapped(result)
 
     def _wrapped(self, result):
@@ -108,7 +117,7 @@ class Local:
 
 
 def _copy(value):
-    return value if isinstance(value, (Spy, Local)) else copy.deepcopy(value)
+    return value if isinstance(value, (Spy, Local)) or callable(value) else copy.deepcopy(value)
 
 
 class _Capped(io.StringIO):
@@ -125,7 +134,7 @@ def _deadline(seconds: float):
         return
 
     def late(*_):
-        raise _Late("too long")
+        raise Late("too long")
 
     before = signal.signal(signal.SIGALRM, late)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -142,7 +151,9 @@ def world(function: Callable, number: int):
 
     A function that depends on any of it gives other answers in another world. Everything is put back afterwards.
     """
-    before = random.getstate(), np.random.get_state()
+    global CURRENT
+    before = random.getstate(), np.random.get_state(), CURRENT
+    CURRENT = number
     inside = getattr(getattr(function, "__func__", function), "__globals__", {})
     salt = 0x9E3779B97F4A7C15 * number
     salted = number > 0 and "hash" not in inside
@@ -156,6 +167,7 @@ def world(function: Callable, number: int):
     finally:
         random.setstate(before[0])
         np.random.set_state(before[1])
+        CURRENT = before[2]
         if salted:
             inside.pop("hash", None)
 

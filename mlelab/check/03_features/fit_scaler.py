@@ -36,6 +36,7 @@ class fit_scaler:
 
     def real():
         df, is_train = _real.flights()
+        df = df[["temp"]]
         return dict(df=df, is_train=is_train, columns=["temp"], rows=df[~is_train])
 
     def figure(scaled, **_):
