@@ -57,11 +57,15 @@ print("shares then", p.round(2), "now", q.round(2), "PSI", round(float(((q - p) 
 # ### Exercise 9.1: PSI (1 point)
 
 # %% exercise="9.1"
-def psi(expected: np.ndarray, actual: np.ndarray, bins: int = 10, eps: float = 1e-4) -> float:
+def psi(
+    expected: np.ndarray, actual: np.ndarray, bins: int = 10, eps: float = 1e-4
+) -> float:
     """The population stability index of `actual` against the reference `expected`.
 
-    expected, actual: floats, nan where missing. Bins lie between the unique quantiles of the reference, open at both
-    ends, a value on an edge in the upper bin; missing values have one more bin. Shares are of all rows, at least eps.
+    expected, actual: floats, nan where missing; at least one value is not. Bins lie
+    between the unique quantiles 1 / bins, 2 / bins, … of the reference, open at both
+    ends, a value on an edge in the upper bin; missing values have one more bin.
+    Shares are of all rows; a share below eps becomes eps, the others stay as they are.
     Returns the sum over bins of (q - p) log(q / p), p of the reference, q of `actual`.
     """
     ### BEGIN SOLUTION
@@ -128,8 +132,10 @@ def drifted(reference: pd.DataFrame, window: pd.DataFrame, limit: float) -> dict
     """Columns whose distribution moved by more than a practical limit, with how far.
 
     reference, window: the same numeric columns, nan left out column by column.
-    The distance is the largest gap between the two cumulative shares (Kolmogorov-Smirnov). The verdict does not depend
-    on the number of rows.
+    The distance is the largest gap between the two cumulative shares
+    (Kolmogorov-Smirnov). A column has moved if its distance is more than `limit`; the
+    verdict does not depend on the number of rows.
+    Returns the distance of each column that moved, by its name.
     """
     ### BEGIN SOLUTION
     gaps = {name: stats.ks_2samp(reference[name].dropna(), window[name].dropna()).statistic for name in reference}
@@ -287,14 +293,19 @@ pd.DataFrame({"share of flights, summer": summer["origin"].value_counts(normaliz
 # ### Exercise 9.3: diagnose (1 point)
 
 # %% exercise="9.3"
-def diagnose(train: pd.DataFrame, recent: pd.DataFrame, served: np.ndarray, recomputed: np.ndarray) -> str:
-    """Which change explains the recent rows: "skew", "data", "label", "concept" or "none".
+def diagnose(
+    train: pd.DataFrame, recent: pd.DataFrame, served: np.ndarray, recomputed: np.ndarray
+) -> str:
+    """Which change explains the recent rows: "skew", "data", "label", "concept", "none".
 
-    train, recent: `group` (a category) and `late` (0 or 1). served, recomputed: shape (len(recent),), the group as the
-    service saw it and as it is when computed again.
-    skew: more than 1 % of the rows differ. Otherwise compare the late share of each group, recent with train: if all
-    are within 0.05 it is "data" if the share of some group in the rows moved by 0.05 or more, else "none". If they
-    moved, it is "label" if the log odds moved by the same amount in all groups (within 0.3), else "concept".
+    train, recent: `group` (a category, the same ones in both) and `late` (0 or 1, each
+    in every group). served, recomputed: shape (len(recent),), the group as the service
+    saw it and as it is when computed again.
+    skew: more than 1 % of the rows differ. Otherwise compare the late share of each
+    group, recent with train: if all are within 0.05 it is "data" if the share of some
+    group in the rows moved by 0.05 or more, else "none". If one moved, it is "label" if
+    the log odds moved by the same amount in all groups (within 0.3: largest less
+    smallest move), else "concept". No distance lies exactly at a limit but the 1 %.
     """
     ### BEGIN SOLUTION
     if (served != recomputed).mean() > 0.01:
@@ -349,10 +360,11 @@ print(f"hours from prediction to label: median {hours.median():.1f}, 95 % within
 def performance_asof(log: pd.DataFrame, labels: pd.DataFrame, now: float) -> dict:
     """What can be known at `now` about the predictions made so far.
 
-    log: `id` and `made`, hours. labels: a row for each id in any order, `arrived` (hours, nan if never), `late` (0 or
-    1, nan if cancelled) and `cancelled`.
-    Returns late_share (among outcomes that had arrived by `now`), coverage (their share of all predictions made by
-    `now`, cancelled flights left out of both) and mature (coverage of at least 0.95).
+    log: `id` and `made`, hours. labels: a row for each id in any order, `arrived`
+    (hours, nan if never), `late` (0 or 1, nan if cancelled) and `cancelled`.
+    Returns a dict: late_share (among outcomes that had arrived by `now`), coverage
+    (their share of all predictions made by `now`, cancelled flights left out of both)
+    and mature (coverage of at least 0.95). At least one outcome has arrived by `now`.
     """
     ### BEGIN SOLUTION
     both = log.merge(labels, on="id")
@@ -399,11 +411,15 @@ print({hour: round(float(by_hour[hour]), 3) for hour in (6, 9, 12, 15, 18, 21)})
 # ### Exercise 9.5: a sensor (1 point)
 
 # %% exercise="9.5"
-def prediction_moved(reference: pd.DataFrame, window: pd.DataFrame, tolerance: float) -> bool:
+def prediction_moved(
+    reference: pd.DataFrame, window: pd.DataFrame, tolerance: float
+) -> bool:
     """Whether the mean prediction of a window differs from what its hours let expect.
 
-    reference, window: `hour` and `p`, among others. The expected mean is the reference's mean by hour, weighted by the
-    hours of the window. True if the window's mean differs from it by more than `tolerance` of it, in either direction.
+    reference, window: `hour` and `p`, among others; each hour of the window occurs in
+    the reference. The expected mean is the reference's mean by hour, weighted by the
+    hours of the window's rows. True if the window's mean differs from it by more than
+    `tolerance` (a share) of it, in either direction.
     """
     ### BEGIN SOLUTION
     expected = window["hour"].map(reference.groupby("hour")["p"].mean()).mean()
@@ -460,8 +476,10 @@ print(f"{len(logged):,} lines of {logged['request_id'].nunique()} requests; a da
 def log_line(request: dict, version: str, p: float, columns: list[str]) -> str:
     """One line of JSON for the prediction log.
 
-    request: `request_id`, `at`, and `features`, which may hold more than the model uses, contact data for example.
-    Holds request_id, model_version, features (of `columns` only, as they were served) and p, to the last digit.
+    request: `request_id`, `at`, and `features`, which may hold more than the model
+    uses, contact data for example; other contact data may stand beside them.
+    The line holds request_id, model_version, features (of `columns` only, as they were
+    served, null for None) and p, to the last digit. It may hold `at`, and nothing else.
     """
     ### BEGIN SOLUTION
     return json.dumps({"request_id": request["request_id"], "model_version": version, "p": p,
@@ -515,14 +533,19 @@ print(f"{(off > 0.15).sum()} of {len(off)} days")
 # ### Exercise 9.7: when to ring (1 point)
 
 # %% exercise="9.7"
-def alerts(values: list, counts: list[int], threshold: float, for_windows: int, min_n: int, cooldown: int) -> list[int]:
-    """Windows at which an alert fires.
+def alerts(
+    values: list, counts: list[int], threshold: float, for_windows: int, min_n: int,
+    cooldown: int,
+) -> list[int]:
+    """Windows at which an alert fires, by number, the first window is 0.
 
     values: a number for each window, None where nothing came; counts: requests in it.
-    A window is bad if nothing came at all (count 0), or if at least min_n requests came and the value is above the
-    threshold. With fewer than min_n, but some, it says nothing and is passed over.
-    Fires when for_windows windows in a row (those passed over left out) are bad; then not again within the next
-    `cooldown` windows.
+    A window is bad if nothing came at all (count 0), or if at least min_n requests came
+    and the value is above the threshold. With fewer than min_n, but some, it says
+    nothing and is passed over: it neither counts nor ends a row of bad ones.
+    Fires as soon as for_windows windows in a row (those passed over left out) are bad;
+    then not again within the next `cooldown` windows. While a fault lasts, it fires
+    again in the first bad window after them.
     """
     ### BEGIN SOLUTION
     fired, bad, quiet_until = [], 0, -1
@@ -593,12 +616,16 @@ print(f"8 and 9 February: {storm_hours['temp'].mean():.0f} °F")
 
 # %% exercise="9.8"
 def findings(evidence: dict) -> list[tuple[str, str, str]]:
-    """The faults in the evidence, as triples (fault, evidence, first action) in the words of the table.
+    """The faults in the evidence, in any order.
 
-    evidence: temp_mean and temp_mean_reference (the latter in °F), feature_age_h and feature_age_limit_h, version_share
-    (of the requests that the current version answered), unseen_share (of the rows with a category that training did not
-    have; up to 0.05 is normal), cancelled_share and wind_mph.
-    unit change: temp_mean is within 5 of the reference in °C. A storm is no fault, also a cold one.
+    Returns triples (fault, evidence, first action) in the words of the table.
+    evidence: temp_mean and temp_mean_reference (the latter in °F), feature_age_h and
+    feature_age_limit_h (an age above it is stale), version_share (of the requests that
+    the current version answered; half-rolled from 0.1 to 0.9, normal within 0.05 of 0
+    and of 1), unseen_share (of the rows with a category that training did not have; up
+    to 0.05 is normal), cancelled_share and wind_mph.
+    unit change: temp_mean is less than 5 from the reference in °C. A storm is no fault,
+    also a cold one; and it hides none.
     """
     ### BEGIN SOLUTION
     found = []
@@ -635,11 +662,12 @@ print(f"{storm['dep_time'].isna().sum()} cancelled, wind up to {report['wind_mph
 
 # %% exercise="9.9"
 def runbook() -> dict[str, str]:
-    """The runbook of the alert service.
+    """The runbook of the alert service: a text, or a list of steps, for each field.
 
-    alarm: what rings, with its limit; first_look: where to look (data, units, versions), it does not begin with an
-    action; roll_back_if: a condition with a number; meanwhile: what the desk does; decides: who; reach: how; over_when:
-    when it is over, with a number.
+    alarm: what rings, with its limit; first_look: where to look (data, units,
+    versions), it does not begin with an action; roll_back_if: a condition with a
+    number; meanwhile: what the desk does; decides: who; reach: how; over_when: when it
+    is over, with a number.
     """
     ### BEGIN SOLUTION
     return {"alarm": "the week's mean chance below 0.11 or above 0.28",

@@ -109,10 +109,10 @@ def attack(exercise: Exercise) -> dict:
             except Exception as error:
                 broken.append(f"{what}: {type(error).__name__}: {error}")
         passed = []
-        for what, function in junk(exercise):
+        for what, function, seen in junk(exercise):
             outcome = [verdict(exercise, function, part, 0) for part in parts]
             broken += [f"{what}: {text}" for text in outcome if isinstance(text, str)]
-            if all(getattr(one, "verdict", None) == RIGHT for one in outcome):
+            if seen and all(getattr(one, "verdict", None) == RIGHT for one in outcome):
                 passed.append(what)
     equivalent = [what for what in survivors if what in declared]
     left = [what for what in survivors if what not in declared]
@@ -123,21 +123,27 @@ def attack(exercise: Exercise) -> dict:
             "equivalent": len(equivalent), "problems": problems}
 
 
-def junk(exercise: Exercise) -> Iterator[tuple[str, Callable]]:
-    """The solution that returns junk: always, or in one of its first calls."""
+def junk(exercise: Exercise) -> Iterator[tuple[str, Callable, list]]:
+    """The solution that returns junk, always or in one of its first calls, and a list of the junk that was no answer."""
     ours = learner_function(exercise)
     for value in JUNK:
         for when in (None, 0, 1):
-            yield f"{value!r:.30} in {'every call' if when is None else f'call {when}'}", _junk(ours, value, when)
+            seen: list = []
+            yield (f"{type(value).__name__} {value!r:.20} in {'every call' if when is None else f'call {when}'}",
+                   _junk(ours, value, when, seen), seen)
 
 
-def _junk(ours, value, when):
+def _junk(ours, value, when, seen):
     calls = iter(range(10**9))
 
     @functools.wraps(ours)
     def function(*args, **kwargs):
         result = ours(*args, **kwargs)
-        return value if when in (None, next(calls)) else result
+        if when not in (None, next(calls)):
+            return result
+        if not _equal(result, value):
+            seen.append(value)
+        return value
 
     return function
 

@@ -18,22 +18,27 @@ class diagnose:
 
     def inputs(d):
         groups = "abcd"[:d.int(2, 4)]
-        sizes = {g: 20 * d.int(2, 10) for g in groups}
-        late = {g: d.int(2, 18) for g in groups}  # of 20
-        kind = d.pick(["same", "mix", "alike", "apart", "any"])
-        now = dict(late)
+        sizes = {g: 50 * d.int(1, 4) for g in groups}
+        late = {g: d.int(4, 46) for g in groups}  # of 50
+        kind = d.pick(["same", "near", "mix", "alike", "apart", "any"])
+        now, recent = dict(late), dict(sizes)
+        if kind in ("near", "mix"):  # within the limit of 0.05, or just over it
+            now = {g: n + d.pick([0, 2, -2, 2, 3, -3]) for g, n in late.items()}
         if kind == "alike":
             factor = d.pick([0.4, 0.6, 1.6, 2.5])
-            now = {g: np.clip(20 / (1 + (20 - n) / n / factor), 0.2, 19.8) for g, n in late.items()}
+            odds = {g: n / (50 - n) * factor * d.pick([1, 1, 1.25, 0.8, 1.33]) for g, n in late.items()}
+            now = {g: min(max(round(50 * o / (1 + o)), 1), 49) for g, o in odds.items()}
         elif kind in ("apart", "any"):
-            for g in d.some(groups, 1):
-                now[g] = d.int(1, 19)
-        recent = {g: 20 * d.int(2, 10) for g in groups} if kind in ("mix", "any") else dict(sizes)
-        train, new = (_rows(d, s, r) for s, r in ((sizes, late), (recent, now)))
+            now.update({g: d.int(1, 49) for g in d.some(groups, 1)})
+        if kind in ("mix", "any"):  # one group loses, or gains, what the others share
+            moved, one = sum(sizes.values()) * d.pick([3, 4, 6, 8]) // 100 * d.pick([1, -1]), d.pick(groups)
+            recent = {g: n - moved if g == one else n + moved // (len(groups) - 1) for g, n in sizes.items()}
+            d.need(min(recent.values()) > 20)
+        train, new = _rows(d, sizes, late), _rows(d, recent, now)
         recomputed = new["group"].to_numpy()
         served = recomputed.copy()
         wrong = d.pick([0, len(new) // 100, len(new) // 100 + 1, len(new) // 4])
-        for row in d.order(range(len(new)))[:wrong]:
+        for row in d.rng().permutation(len(new))[:wrong]:
             served[row] = groups[(groups.index(served[row]) + 1) % len(groups)]
         _need_clear_limits(d, train, new)
         return dict(train=train, recent=new, served=served, recomputed=recomputed)
@@ -58,7 +63,7 @@ class diagnose:
 
 
 def _rows(d, sizes, rates):
-    rows = [(g, int(i < round(n * rates[g] / 20))) for g, n in sizes.items() for i in range(n)]
+    rows = [(g, int(i < round(n * rates[g] / 50))) for g, n in sizes.items() for i in range(n)]
     order = d.rng().permutation(len(rows)) if d.flag() else range(len(rows))
     return pd.DataFrame([rows[i] for i in order], columns=["group", "late"])
 
