@@ -116,7 +116,8 @@ class _Comparison:
         if not isinstance(got, (pd.Index, np.ndarray, list, tuple)) or isinstance(got, np.ndarray) and got.ndim != 1 \
                 or len(got) != len(expected):
             return Difference("shape", where, expected, got)
-        return None if same_labels(expected, got if isinstance(got, pd.Index) else pd.Index(got)) else Difference("value", where, expected, got)
+        labels = got if isinstance(got, pd.Index) else pd.Index(got)
+        return None if same_labels(expected, labels) else Difference("value", where, expected, got)
 
     def array(self, expected, got, where):
         try:

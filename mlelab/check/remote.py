@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from mlelab.check import port
 from mlelab.check.codec import CannotCross, decode, encode
-from mlelab.check.port import DEADLINE, PRINTED, Local, Notes, NotAttempted, Stopped, Unreachable
+from mlelab.check.port import DEADLINE, PRINTED, Local, NotAttempted, Notes, Stopped, Unreachable
 
 LONGEST = 64 * 2**20  # bytes of one message
 EXCEPTIONS = {name: kind for name, kind in vars(builtins).items()

@@ -124,7 +124,7 @@ def attack(exercise: Exercise) -> dict:
 
 
 def junk(exercise: Exercise) -> Iterator[tuple[str, Callable, list]]:
-    """The solution that returns junk, always or in one of its first calls, and a list of the junk that was no answer."""
+    """(what, the solution that returns junk always or in one call, what it returned so that was not the answer)."""
     ours = learner_function(exercise)
     for value in JUNK:
         for when in (None, 0, 1):

@@ -11,7 +11,7 @@ from mlelab.check import engine
 from mlelab.check.lab import Exercise
 from tests.checks.adversary import _patience, victims
 
-POOL, BROAD = 300, 16
+POOL, BROAD = 200, 16
 
 
 def write(exercise: Exercise, pool: int = POOL) -> str:
@@ -61,7 +61,7 @@ def make(exercise: Exercise, spec: engine.Spec, pool: int) -> tuple[list[list[in
             if found is None:
                 alive.append(what)
                 continue
-            small = drawing.shrink(found, lambda case, victim=victim: kills(case, victim), attempts=120, seconds=1.0)
+            small = drawing.shrink(found, lambda case, victim=victim: kills(case, victim), attempts=60, seconds=1.0)
             chosen.append(drawing.draw(spec.inputs, small)[1])
     step = max(1, len(drawn) // BROAD)
     broad = [case for case in drawn[step // 2::step] if case not in chosen]

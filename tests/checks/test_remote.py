@@ -10,7 +10,7 @@ import pytest
 
 from mlelab.check import codec, open_lab
 from mlelab.check.compare import difference, unchanged
-from mlelab.check.outcome import NOT_ATTEMPTED, RIGHT, WRONG
+from mlelab.check.outcome import NOT_ATTEMPTED, WRONG
 from mlelab.check.port import Unreachable
 from mlelab.check.remote import Odd, Remote
 from tests.wrong_answers import answers
@@ -103,7 +103,8 @@ def test_a_lost_process_is_no_verdict(name):
 
 ZONED = pd.date_range("2013-03-09", periods=3, tz="America/New_York")
 VALUES = [
-    None, True, 3, -2.5, float("nan"), float("inf"), 0.1 + 0.2, "late", b"\x00", 1 + 2j, (1, [2, {"a": {3}}]), frozenset({1}),
+    None, True, 3, -2.5, float("nan"), float("inf"), 0.1 + 0.2, "late", b"\x00", 1 + 2j,
+    (1, [2, {"a": {3}}]), frozenset({1}),
     {1: "a", (2, "b"): None}, np.int64(3), np.float32(0.1), np.array([[1, 2], [3, 4]]), np.array(["a", None], object),
     np.array([True]), np.array(["2013-01-01"], "M8[s]"), np.zeros((0, 2)), pd.Timestamp("2013-01-01", tz="UTC"),
     pd.Timestamp("2013-07-01 10:00").to_pydatetime(), pd.Timedelta("90s"), pd.NA, pd.NaT,
@@ -125,7 +126,8 @@ def test_plain_data_crosses_unchanged(value):
         assert back.dtype == value.dtype
 
 
-@pytest.mark.parametrize("data", [{"pickle": "x"}, {"array": [[1], ["O8", "x"]]}, [1], {"function": 1}, {"a": 1, "b": 2}])
+@pytest.mark.parametrize("data", [{"pickle": "x"}, {"array": [[1], ["O8", "x"]]}, [1], {"function": 1},
+                                  {"a": 1, "b": 2}])
 def test_nothing_else_is_decoded(data):
     with pytest.raises(ValueError):
         codec.decode(data)
