@@ -3,10 +3,10 @@
 PYTHON ?= python3
 COURSE = $(PYTHON) tools/course.py
 
-.PHONY: help lab book test nightly class colab labs lock kafka
+.PHONY: help lab book test nightly class colab labs lock kafka score
 help:
 	@$(COURSE) --help
-lab book class nightly colab lock kafka:
+lab book class nightly colab lock kafka score:
 	@$(COURSE) $@ $(ARGS)
 test:
 	@$(COURSE) test $(if $(LAB),--lab $(LAB)) $(ARGS)

@@ -7,7 +7,7 @@
   colab  run each lab alone, as it arrives in Colab or with other versions (--help: which labs, which environments)
   class  the same, then grade a simulated class of thirty and every hostile submission we know: about ten minutes
   airflow  make an environment for Airflow, and run the DAG of chapter 8 in it once
-  kafka  an engine of its own in _build/, shown and tested (--help: of that engine)
+  kafka, score   engines beside the course, shown and tested (--help: of that engine)
   labs   write solutions/*/lab.ipynb and labs/ from solutions/*/lab.py (--check: only say what is stale)
   programs   name Debian's packages that some tests use and that are not on this machine
   lock   write requirements.txt anew from the ranges in pyproject.toml
@@ -35,7 +35,8 @@ PYTHONS = ((3, 11), (3, 12), (3, 13))
 # Extras in pyproject.toml that are not part of .venv and requirements.txt.
 ASIDE = ("jax", "torch", "airflow", "adult", "kafka")
 # Commands that tools/engine.py does: engines beside the course, each in an environment of its own.
-ENGINES = {"kafka": "a day of departures through a broker"}
+ENGINES = {"kafka": "a day of departures through a broker",
+           "score": "the linear model in C++, Java and R"}
 # What some tests need and no package index has: Debian's package, and the names under which its program is found.
 PROGRAMS = {"chromium": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
             "epubcheck": ("epubcheck",), "redis-server": ("redis-server",), "prometheus": ("prometheus",),

@@ -17,17 +17,18 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Engine(NamedTuple):
-    """module: what shows it. size: on disk. programs: Debian's package for each program that it needs."""
+    """show: what Python runs. size: on disk. programs: Debian's package for each program that it needs."""
 
-    module: str
+    show: tuple[str, ...]
     size: str
     minutes: str
     programs: dict[str, str] = {}
 
 
-# A name that is also an extra of pyproject.toml gets an environment with that extra.
 ENGINES = {
-    "kafka": Engine("mlelab.pipelines.kafka", "50 MB", "two minutes"),
+    "kafka": Engine(("-m", "mlelab.pipelines.kafka"), "50 MB", "two minutes"),
+    "score": Engine(("-m", "mlelab.serving.plain"), "nothing", "a minute",
+                    {"g++": "g++", "javac": "openjdk-17-jdk-headless", "Rscript": "r-base-core"}),
 }
 
 
@@ -37,6 +38,7 @@ def need(name: str) -> None:
     absent = sorted({package for program, package in engine.programs.items() if not shutil.which(program)})
     if absent:
         sys.exit(f"{name} needs what no package index has. On Debian: apt-get install {' '.join(absent)}")
+    # An extra of this name is what its environment holds; an engine without one needs programs only.
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"].get(name)
     if not wanted:
         return
@@ -56,7 +58,7 @@ def main() -> int:
     need(chosen.name)
     engine = ENGINES[chosen.name]
     print(f"- Running it and then its tests: {engine.minutes}...", flush=True)
-    shown = subprocess.run([sys.executable, "-m", engine.module, *rest], cwd=ROOT).returncode
+    shown = subprocess.run([sys.executable, *engine.show, *rest], cwd=ROOT).returncode
     if shown or "--help" in rest:
         return shown
     tests = [sys.executable, "-m", "pytest", "-q", f"tests/engines/test_{chosen.name}.py"]
