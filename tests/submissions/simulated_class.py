@@ -80,7 +80,7 @@ def lost(answer) -> float:
 
 
 def term(folder: Path, course: Path, people: dict) -> dict[str, float]:
-    """Release, collect, repair, autograde, feedback, grades: the points in the exported table."""
+    """Release, collect, autograde, feedback, grades: the points in the exported table."""
     (folder / "hidden").mkdir()
     (folder / "hidden" / f"{AREA}.py").write_text(HIDDEN, encoding="utf-8")
     roster, inbox = folder / "roster.csv", folder / "download.zip"
@@ -98,7 +98,6 @@ def term(folder: Path, course: Path, people: dict) -> dict[str, float]:
             made = build(course)
             archive.writestr(name, made if isinstance(made, bytes) else nbformat.writes(made))
     run("collect", AREA, inbox, "--course", course, "--roster", roster)
-    run("repair", AREA, "--course", course)
     run("autograde", AREA, "--course", course, *(word for pair in LIMITS.items() for word in pair))
     run("feedback", AREA, "--course", course)
     run("grades", "--course", course, "--roster", roster)

@@ -1,5 +1,6 @@
 """A tiny course: lab 0 released, nothing handed in."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
 import teach  # noqa: E402
-from teaching import _sandbox  # noqa: E402
+from teaching import classroom, results  # noqa: E402
+from teaching import sandbox as walls  # noqa: E402
 
 AREA = "00_start"
 ROSTER = """\
@@ -28,7 +30,7 @@ mary_ann,Mary Ann,O'Neill,mary@example.edu,1004,504
 
 @pytest.fixture(scope="session")
 def sandbox() -> None:
-    if why := _sandbox.available():
+    if why := walls.available():
         missing(f"no sandbox here: {why}")
 
 
@@ -56,6 +58,21 @@ def run(course, capsys):
         return status, capsys.readouterr().out
 
     return command
+
+
+@pytest.fixture
+def grade_as(course):
+    """grade_as({"ada": [check, ...]}): submissions that were graded like this, without running them."""
+
+    def entered(checks_of: dict, problems: dict | None = None) -> None:
+        for student, checks in checks_of.items():
+            folder = course / "submitted" / student / AREA
+            classroom.save(folder / "lab.ipynb", student)
+            result = {"checks": checks, "problem": (problems or {}).get(student),
+                      "handed_in": results.fingerprint(folder)}
+            classroom.save(course / "autograded" / student / AREA / "result.json", json.dumps(result))
+
+    return entered
 
 
 @pytest.fixture(scope="session")

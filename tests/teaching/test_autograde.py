@@ -15,7 +15,7 @@ import psutil
 import pytest
 import teach
 from nbgrader.api import Gradebook
-from teaching import _class
+from teaching import classroom, results
 
 from tests.journeys.students import handed_in
 from tests.submissions import AREA, CASES, HIDDEN, LIMITS
@@ -36,13 +36,13 @@ def course(tmp_path_factory, sandbox) -> Path:
     """A course in which each case is a student, graded in one batch, with a secret in the instructor's environment."""
     base = tmp_path_factory.mktemp("hostile")
     folder = base / "course"
-    _class.save(base / "hidden" / f"{AREA}.py", HIDDEN)
+    classroom.save(base / "hidden" / f"{AREA}.py", HIDDEN)
     assert teach.main(["release", AREA, "--course", str(folder), "--hidden", str(base / "hidden")]) == 0
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     (folder / "port").write_text(str(server.server_port))
     for name, case in CHOSEN.items():
-        _class.save(folder / "submitted" / name / AREA / "lab.ipynb", case.content(folder))
+        classroom.save(folder / "submitted" / name / AREA / "lab.ipynb", case.content(folder))
     os.environ["MLELAB_TEST_SECRET"] = "LEAK-of-the-environment"
     try:
         status = teach.main(["autograde", AREA, "--course", str(folder), *WORDS])
@@ -83,8 +83,7 @@ def test_the_gradebook_holds_what_was_handed_in_and_no_more(course):
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
         assert {student.id for student in gradebook.students} == set(CHOSEN)
         assert gradebook.find_assignment(AREA).max_score == 4
-    rows = [json.loads(line) for line in (course / "results" / f"{AREA}.jsonl").read_text().splitlines()]
-    assert {row["student"] for row in rows} == set(CHOSEN)
+    assert {submission.student for submission in results.results(course, AREA) if submission.graded} == set(CHOSEN)
 
 
 def test_a_second_run_grades_nobody_again(course, capsys):
@@ -113,9 +112,8 @@ def test_a_score_that_a_person_gave_stays(course):
         grade.manual_score = 0.5
         gradebook.db.commit()
     teach.main(["autograde", AREA, "--course", str(course), *WORDS])
-    rows = {row["student"]: row for row in map(json.loads, (course / "results" / f"{AREA}.jsonl").read_text(
-        ).splitlines())}
-    assert [check["score"] for check in rows["nothing_solved"]["checks"]] == [0.5, 0, 0]
+    found, = [found for found in results.results(course, AREA) if found.student == "nothing_solved"]
+    assert [check.score for check in found.checks] == [0.5, 0, 0]
 
 
 @pytest.mark.skipif(not WHOLE, reason="minutes: `make class` grades every solved lab")
@@ -124,7 +122,7 @@ def test_a_solved_lab_gets_all_its_points(area, tmp_path, sandbox, capsys):
     """What checks do while they run must not look like tampering."""
     course = tmp_path / "course"
     assert teach.main(["release", area, "--course", str(course)]) == 0
-    _class.save(course / "submitted" / "ada" / area / "lab.ipynb", nbformat.writes(handed_in(area, {})).encode())
+    classroom.save(course / "submitted" / "ada" / area / "lab.ipynb", nbformat.writes(handed_in(area, {})).encode())
     assert teach.main(["autograde", area, "--course", str(course)]) == 0
     points = json.loads((course / "autograded" / "ada" / area / "result.json").read_text(encoding="utf-8"))["checks"]
     assert all(check["score"] == check["points"] for check in points), capsys.readouterr().out

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from teaching import _class, collect
+from teaching import classroom, collect
 
 from tests.teaching.conftest import AREA
 
@@ -68,7 +68,7 @@ def listed(course: Path) -> dict[str, dict]:
 
 @pytest.mark.parametrize(("name", "student"), NAMES.items())
 def test_a_file_finds_its_student(course, solved, name, student):
-    people = _class.roster(course / "roster.csv")
+    people = classroom.roster(course / "roster.csv")
     source = course / "inbox.zip"
     source.write_bytes(zipped({name: solved}))
     rows, chosen = collect.sort_out(source, AREA, course / "labs", people)
@@ -187,7 +187,7 @@ def test_names_within_names_are_not_guessed(course, solved, name, students):
     path.write_text("student_id,name\n2,Bo Two\nada,Ada Love\nlee,Ann Lee\nj_lee,Joe Lee\nm.ro,Max Roe\nmro,Mia Roe\n")
     source = course / "inbox.zip"
     source.write_bytes(zipped({name: solved}))
-    (row,), chosen = collect.sort_out(source, AREA, course / "labs", _class.roster(path))
+    (row,), chosen = collect.sort_out(source, AREA, course / "labs", classroom.roster(path))
     assert list(chosen) == (students if len(students) == 1 else [])
     assert row["says"] == ("" if chosen else f"It fits {' and '.join(students)}." if students else
                            "Nobody in the roster fits the name of the file.")
@@ -232,7 +232,7 @@ def test_an_older_download_replaces_nothing(course, run, solved, empty):
 
 def test_a_time_does_not_outlive_its_attempt(course, run, solved, empty):
     run("collect", AREA, write(course.parent / "first", {FIRST: empty}))
-    _class.save(course / "submitted" / "ada" / AREA / "timestamp.txt", "2026-01-01 08:00\n")  # by hand
+    classroom.save(course / "submitted" / "ada" / AREA / "timestamp.txt", "2026-01-01 08:00\n")  # by hand
     again = run("collect", AREA, course.parent / "first")[1]
     assert again.startswith("1 submissions") and stamped(course) == "2026-01-01 08:00\n"
     status, said = run("collect", AREA, write(course.parent / "mail", {"ada/lab.ipynb": solved}))
@@ -360,7 +360,7 @@ def test_a_roster_that_cannot_be_used_says_why(course, run, text, says):
 def test_a_roster_of_each_system_is_read(tmp_path, text, encoding):
     path = tmp_path / "roster.csv"
     path.write_bytes(text.encode(encoding))
-    person, = _class.roster(path)
+    person, = classroom.roster(path)
     assert "ada" in person.keys and (person.first, person.last) == ("Ada", "Lovelace")
 
 
@@ -368,7 +368,7 @@ def test_a_roster_of_each_system_is_read(tmp_path, text, encoding):
     (["collect", "99_none", "x"], "There is no released lab '99_none'; there are 00_start."),
     (["collect", AREA, "/nowhere"], "There is no /nowhere."),
     (["collect", AREA, ".", "--roster", "/nowhere.csv"], "There is no roster /nowhere.csv."),
-    (["repair", AREA], "Nobody has handed in 00_start: run `collect` first."),
+    (["autograde", AREA], "Nobody has handed in 00_start: run `collect` first."),
 ])
 def test_what_is_missing_is_said_in_one_sentence(run, words, says):
     assert run(*words) == (1, says)

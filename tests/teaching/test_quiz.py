@@ -14,7 +14,7 @@ from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
-from teaching import _quiz
+from teaching import qti
 
 from mlelab import exam
 from tests.teaching.conftest import ROOT
@@ -84,16 +84,16 @@ def in_turn(tags: list[str], pattern: str) -> bool:
 
 @pytest.fixture(scope="module")
 def qti21():
-    return unpacked(_quiz.qti21(QUIZZES, TITLES, _quiz.in_order("shuffle")))
+    return unpacked(qti.qti21(QUIZZES, TITLES, qti.in_order("shuffle")))
 
 
 @pytest.fixture(scope="module")
 def cartridge():
-    return unpacked(_quiz.cartridge(QUIZZES, TITLES, _quiz.in_order("shuffle")))
+    return unpacked(qti.cartridge(QUIZZES, TITLES, qti.in_order("shuffle")))
 
 
 def test_the_manifest_of_qti_names_every_file_once(qti21):
-    manifest = plain(qti21["imsmanifest.xml"], _quiz.CP)
+    manifest = plain(qti21["imsmanifest.xml"], qti.CP)
     assert order(manifest) == ["metadata", "organizations", "resources"]
     assert [child.text for child in manifest[0]] == ["QTIv2.1 Package", "1.0.0"]
     resources = manifest.findall("resources/resource")
@@ -110,7 +110,7 @@ def test_the_manifest_of_qti_names_every_file_once(qti21):
 def test_an_item_of_qti_holds_the_question(qti21, name):
     question = QUESTIONS[name]
     path, = [path for path in qti21 if path.startswith("items/") and path.endswith(f"/{name}.xml")]
-    item = plain(qti21[path], _quiz.QTI2)
+    item = plain(qti21[path], qti.QTI2)
     assert item.tag == "assessmentItem"
     assert {"identifier", "title", "adaptive", "timeDependent"} <= set(item.keys())
     assert NCNAME.match(item.get("identifier"))
@@ -128,7 +128,7 @@ def test_an_item_of_qti_holds_the_question(qti21, name):
         assert all(node.tag in INLINE | BLOCK | INNER for node in block.iter())
         assert all(child.tag in BLOCK for child in block)
     texts = {letter: "".join(choice.itertext()) for letter, choice in choices.items()}
-    options = {"".join(_quiz._fragment(_quiz.MarkdownIt().renderInline(_quiz._prose(option.text))).itertext()): option
+    options = {"".join(qti._fragment(qti.MarkdownIt().renderInline(qti._prose(option.text))).itertext()): option
                for option in question.options}
     assert set(texts.values()) == set(options)
     right = {value.text for value in item.findall("responseDeclaration/correctResponse/value")}
@@ -179,10 +179,10 @@ def two_of_five(quiz: exam.Quiz) -> exam.Quiz:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning")  # pyslet is of 2017
 @pytest.mark.parametrize("quiz", [two_of_five(quiz) for quiz in QUIZZES], ids=AREAS)
 def test_another_implementation_of_qti_scores_every_answer(quiz):
-    package = _quiz.qti21([quiz], TITLES, _quiz.in_order("file"))
+    package = qti.qti21([quiz], TITLES, qti.in_order("file"))
     with zipfile.ZipFile(io.BytesIO(package)) as archive:
         for question in quiz.questions:
-            keys = {letter for letter, option in zip(_quiz.LETTERS, question.options) if option.key}
+            keys = {letter for letter, option in zip(qti.LETTERS, question.options) if option.key}
             answers = sat(archive.read(f"items/{quiz.area}/{question.id}.xml"))
             assert len(answers) == (4 if question.choose == 1 else 31)  # every set of the five
             for chosen, told in answers.items():
@@ -192,7 +192,7 @@ def test_another_implementation_of_qti_scores_every_answer(quiz):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning")
 @pytest.mark.parametrize("wrong", ["<foo/>", "text", "<p><code><p>a</p></code></p>", "<table><tr><td/></tr></table>"])
 def test_another_implementation_of_qti_refuses_what_may_not_stand_there(wrong):
-    package = _quiz.qti21(QUIZZES[:1], TITLES, _quiz.in_order("file"))
+    package = qti.qti21(QUIZZES[:1], TITLES, qti.in_order("file"))
     with zipfile.ZipFile(io.BytesIO(package)) as archive:
         item = archive.read("items/00_start/python-join-rows.xml").decode()
     with pytest.raises(Exception, match="(?i)foo|unexpected data|not allowed"):
@@ -201,7 +201,7 @@ def test_another_implementation_of_qti_refuses_what_may_not_stand_there(wrong):
 
 @pytest.mark.parametrize("quiz", QUIZZES, ids=AREAS)
 def test_a_test_of_qti_leads_to_its_items(qti21, quiz):
-    test = plain(qti21[f"tests/{quiz.area}.xml"], _quiz.QTI2)
+    test = plain(qti21[f"tests/{quiz.area}.xml"], qti.QTI2)
     assert test.tag == "assessmentTest" and {"identifier", "title"} <= set(test.keys())
     part, = test
     assert part.tag == "testPart" and {"identifier", "navigationMode", "submissionMode"} <= set(part.keys())
@@ -214,10 +214,10 @@ def test_a_test_of_qti_leads_to_its_items(qti21, quiz):
 
 def test_the_manifest_of_the_cartridge(cartridge):
     manifest = cartridge["imsmanifest.xml"]
-    lom = manifest.find(f"{{{_quiz.CC}}}metadata/{{{_quiz.LOM}}}lom")
+    lom = manifest.find(f"{{{qti.CC}}}metadata/{{{qti.LOM}}}lom")
     assert "quizzes" in "".join(lom.itertext())
     manifest[0].remove(lom)
-    manifest = plain(manifest, _quiz.CC)
+    manifest = plain(manifest, qti.CC)
     assert order(manifest) == ["metadata", "organizations", "resources"]
     assert [child.text for child in manifest[0]] == ["IMS Common Cartridge", "1.1.0"]
     organization, = manifest.findall("organizations/organization")
@@ -230,7 +230,7 @@ def test_the_manifest_of_the_cartridge(cartridge):
 
 @pytest.mark.parametrize("quiz", QUIZZES, ids=AREAS)
 def test_an_assessment_of_the_cartridge_holds_the_quiz(cartridge, quiz):
-    root = plain(cartridge[f"{quiz.area}/assessment.xml"], _quiz.QTI1)
+    root = plain(cartridge[f"{quiz.area}/assessment.xml"], qti.QTI1)
     assert root.tag == "questestinterop"
     for node in root.iter():
         children, needed, allowed = CARTRIDGE[node.tag]
@@ -260,7 +260,7 @@ def test_an_assessment_of_the_cartridge_holds_the_quiz(cartridge, quiz):
         negative = {node.text for no in scored.iter("not") for node in no}
         positive = {node.text for node in scored.iter("varequal")} - negative
         assert len(positive) == len(keys) and negative == (set() if single else set(labels) - positive)
-        rendered = {_quiz.MarkdownIt().renderInline(_quiz._prose(text)) for text in keys}
+        rendered = {qti.MarkdownIt().renderInline(qti._prose(text)) for text in keys}
         assert {labels[letter] for letter in positive} == rendered
         told = {node.get("linkrefid") for node in item.iter("displayfeedback")}
         assert told == {node.get("ident") for node in item.findall("itemfeedback")} and len(told) == len(labels)
@@ -268,16 +268,16 @@ def test_an_assessment_of_the_cartridge_holds_the_quiz(cartridge, quiz):
             ET.fromstring(f"<div>{text}</div>")  # HTML that is XML as well is read by every system
 
 
-@pytest.mark.parametrize("make", [_quiz.qti21, _quiz.cartridge])
+@pytest.mark.parametrize("make", [qti.qti21, qti.cartridge])
 def test_the_same_quizzes_give_the_same_bytes(make):
-    one, other = (make(QUIZZES, TITLES, _quiz.in_order("shuffle")) for _ in range(2))
+    one, other = (make(QUIZZES, TITLES, qti.in_order("shuffle")) for _ in range(2))
     assert one == other
 
 
 def test_options_stay_in_the_order_of_the_file_or_are_shuffled():
-    kept, may = _quiz.in_order("file")(QUIZZES[0].questions[0])
+    kept, may = qti.in_order("file")(QUIZZES[0].questions[0])
     assert kept == list(QUIZZES[0].questions[0].options) and not may
-    firsts = {seed: [_quiz.in_order("shuffle", seed)(question)[0][0].key for question in QUESTIONS.values()]
+    firsts = {seed: [qti.in_order("shuffle", seed)(question)[0][0].key for question in QUESTIONS.values()]
               for seed in (0, 1)}
     assert firsts[0] != firsts[1]
     assert 0.1 < sum(firsts[0]) / len(firsts[0]) < 0.6
@@ -296,10 +296,10 @@ table = pd.DataFrame({"late < 30": [0.5, None]}, index=["EWR", "a & b"])
 display(table.style, metadata={"scrapbook": {"name": "join_tables", "mime_prefix": "application/papermill.record/"}})
 ```
 """)
-    found = _quiz.tables(page)
+    found = qti.tables(page)
     assert "<style" not in found["join_tables"] and "class=" not in found["join_tables"]
-    package = unpacked(_quiz.qti21(QUIZZES[:1], TITLES, _quiz.in_order("file"), found))
-    item = plain(package["items/00_start/python-join-rows.xml"], _quiz.QTI2)
+    package = unpacked(qti.qti21(QUIZZES[:1], TITLES, qti.in_order("file"), found))
+    item = plain(package["items/00_start/python-join-rows.xml"], qti.QTI2)
     assert [cell.text for cell in item.iter("th")] == ["late < 30", "EWR", "a & b"]
     assert not list(item.iter("a"))
 

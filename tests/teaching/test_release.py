@@ -7,7 +7,7 @@ import sys
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
-from teaching import _class, release
+from teaching import classroom, release
 
 from tests.teaching.conftest import AREA, ROOT
 
@@ -90,7 +90,7 @@ def test_what_is_private_does_not_enter_this_repository(run, hidden):
 
 
 def test_hidden_checks_in_this_repository_are_refused(to_term, monkeypatch, hidden):
-    monkeypatch.setattr(_class, "ROOT", hidden.parent)
+    monkeypatch.setattr(classroom, "ROOT", hidden.parent)
     with pytest.raises(SystemExit, match="lies in this repository"):
         release.hidden_cells(hidden, AREA)
 

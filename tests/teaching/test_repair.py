@@ -6,8 +6,8 @@ import random
 
 import nbformat
 import pytest
-from teaching import _class
-from teaching._repair import RepairError, repair
+from teaching import classroom
+from teaching.repair import RepairError, in_place, repair
 
 from tests.journeys.students import UNSOLVED, handed_in
 from tests.teaching.conftest import AREA, ROOT
@@ -335,45 +335,27 @@ def test_fifty_megabytes_of_outputs_are_removed(expected):
     assert len(nbformat.writes(notebook)) < 50_000
 
 
-def test_the_command_repairs_in_place_and_keeps_what_came(course, run, solved):
+def test_a_submission_is_repaired_in_place_and_what_came_is_kept(course, solved):
     raw = json.loads(solved)
     strip_everything(raw, None)
     stripped = json.dumps(raw).encode()
     for student, name, content in [("ada", "lab.ipynb", stripped), ("bob", "Lab (1).ipynb", solved),
-                                   ("eve", "lab.ipynb", b"{"), ("zoe", "lab.ipynb", solved)]:
-        folder = course / "submitted" / student / AREA
-        folder.mkdir(parents=True)
-        (folder / name).write_bytes(content)
-    status, said = run("repair", AREA)
-    assert status == 1
-    assert "4 submissions of 00_start: 2 repaired, 1 not readable, 1 as they should be." in said
-    assert "bob: The file was named Lab (1).ipynb." in said
-    assert "eve: The file is not a notebook, or it is cut off" in said
+                                   ("eve", "lab.ipynb", b"{"), ("zoe", "cv.pdf", b"%PDF")]:
+        classroom.save(course / "submitted" / student / AREA / name, content)
+
+    def repaired(student) -> list[str]:
+        return in_place(course / "submitted" / student / AREA, AREA, course / "labs")
+
+    assert repaired("ada")[0].startswith("4 lost marks put back")
+    assert repaired("bob") == ["The file was named Lab (1).ipynb."]
+    for student, says in {"eve": "The file is not a notebook, or it is cut off",
+                          "zoe": "There is no notebook; there is cv.pdf."}.items():
+        with pytest.raises(RepairError, match=says):
+            repaired(student)
     folder = course / "submitted"
     assert (folder / "ada" / AREA / "lab.ipynb.before").read_bytes() == stripped
     assert (folder / "eve" / AREA / "lab.ipynb").read_bytes() == b"{"
     assert sorted(path.name for path in (folder / "bob" / AREA).iterdir()) == ["lab.ipynb", "lab.ipynb.before"]
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert "0 repaired, 1 not readable, 3 as they should be." in run("repair", AREA)[1]
+    assert repaired("ada") == repaired("bob") == []
     assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def test_a_file_that_breaks_the_repair_stops_nobody_else(course, run, solved, monkeypatch):
-    from teaching import _repair
-
-    def place(found, lab, said):
-        return real(found, lab, said) if all("bad" not in cell.source for cell in found) else 1 / 0
-
-    real = _repair._place
-    monkeypatch.setattr(_repair, "_place", place)
-    bad = b'{"cells": [{"source": "bad"}]}'
-    _class.save(course / "submitted" / "ada" / AREA / "lab.ipynb", bad)
-    _class.save(course / "submitted" / "bob" / AREA / "lab.ipynb", solved + b"\n")
-    (course / "submitted" / "eve" / AREA / "lab.ipynb").mkdir(parents=True)
-    status, said = run("repair", AREA)
-    assert status == 1
-    assert "ada: It could not be repaired (ZeroDivisionError).\n" in said
-    assert "eve: It could not be repaired (IsADirectoryError).\n" in said
-    assert "3 submissions of 00_start: 0 repaired, 2 not readable, 1 as they should be." in said
-    path, = (course / "submitted" / "ada" / AREA).iterdir()
-    assert path.read_bytes() == bad

@@ -1,5 +1,8 @@
 """Grade a lab: repair each submission, run it in a sandbox, save points that are proven, say what happened.
 
+First our own solution is graded. If it does not get all its points, something is wrong here: nothing is graded. What
+fails through no fault of a student is named and not graded, and the exit status is 1; run the same command again.
+
 Students' code runs without network, sees a read-only system and nothing of yours, and has limits of time, memory,
 processes and output (bubblewrap, on Linux). Points need signed evidence that the check ran and could still say "wrong".
 Code that could forge it is named, and its points are held back until you have looked: --trust STUDENT gives them.
@@ -8,16 +11,16 @@ A submission that is graded already is not graded again unless it, the lab or it
 was stopped goes on where it stopped. autograded/STUDENT/AREA/ has the notebook as it ran, and result.json.
 """
 
+import os
+
 
 def arguments(parser) -> None:
     parser.add_argument("area", help="the lab, such as 01_lifecycle")
-    parser.add_argument("--again", action="store_true", help="grade everybody again")
+    parser.add_argument("students", nargs="*", metavar="STUDENT", help="only these (default: all in submitted/)")
+    parser.add_argument("--again", action="store_true", help="grade them again, also what did not change")
     parser.add_argument("--trust", action="append", default=[], metavar="STUDENT",
                         help="you have looked at this submission as it is now: give its points")
     parser.add_argument("--jobs", type=int, metavar="N", help="how many at once (default: one for each core)")
-    parser.add_argument("--executor", default="local", metavar="WHERE",
-                        help="local; dask (a cluster on this machine); dask=tcp://HOST:PORT; kubernetes (writes the "
-                        "Job, and takes in what it has graded)")
     parser.add_argument("--cell-seconds", type=float, default=300, metavar="S", help="for one cell (default: 300)")
     parser.add_argument("--seconds", type=float, default=1800, metavar="S", help="for one notebook (default: 1800)")
     parser.add_argument("--memory", type=float, default=4, metavar="GIB", help="for one notebook (default: 4)")
@@ -28,42 +31,76 @@ def arguments(parser) -> None:
 
 
 def run(arguments) -> int:
-    from teaching import _books, _class, _executors, _sandbox
+    from teaching import books, classroom, grading, sandbox
 
-    course = _class.course(arguments)
-    area = _class.released(course, arguments.area)
-    folders = _class.submissions(course, area)
+    course = classroom.course(arguments)
+    area = classroom.released(course, arguments.area)
+    folders = classroom.submissions(course, area, arguments.students + arguments.trust if arguments.students else None)
     for student in arguments.trust:
         if student not in dict(folders):
-            _class.refuse(f"There is no submission of {area} by {student!r}.")
-    execute = _executors.named(arguments.executor, arguments.jobs, course, area)
-    if not arguments.unsafe and arguments.executor in ("local", "dask") and (why := _sandbox.available()):
-        _class.refuse(_sandbox.HOW.format(why=why))
-    books = _books.Books(course, area)
-    settings = {"limits": {"cell": arguments.cell_seconds, "wall": arguments.seconds, "memory": arguments.memory,
-                           "processes": arguments.processes, "output": arguments.output}, "unsafe": arguments.unsafe}
-    waiting, done, unreadable = [], 0, 0
+            classroom.refuse(f"There is no submission of {area} by {student!r}.")
+    workers = arguments.jobs
+    if workers is None:
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if workers < 1:
+        classroom.refuse("--jobs is at least 1.")
+    if not arguments.unsafe and (why := sandbox.available()):
+        classroom.refuse(sandbox.HOW.format(why=why))
+    limits = {"cell": arguments.cell_seconds, "wall": arguments.seconds, "memory": arguments.memory,
+              "processes": arguments.processes, "output": arguments.output}
+    book = books.Books(course, area, {"limits": limits, "unsafe": arguments.unsafe})
+    failed, waiting = _prepared(book, folders, arguments)
+    held = graded = 0
+    if waiting:
+        print(f"Trying our own solution of {area} first …", flush=True)
+        ours = grading.safely(book.solution())
+        if ours["fault"] or any(check["score"] < check["points"] for check in ours["checks"]):
+            said = ours["fault"] or "our own solution does not get all its points here: " + ours["says"].rstrip(".")
+            classroom.refuse(f"Nothing was graded and no points were stored: {said}. {grading.AGAIN}")
+        print(f"Grading {len(waiting)} submissions of {area}, a few seconds to a minute each …", flush=True)
+    results = grading.batch(waiting, workers)
+    for number, result in enumerate(results, start=1):
+        said = f"not graded: {result['fault']}." if result["fault"] else result["says"]
+        print(f"{number} of {len(waiting)}  {result['student']}: {said}", flush=True)
+        if result["fault"]:
+            failed.append(result["student"])
+            if not graded:  # it will be the same with the others
+                results.close()
+                classroom.refuse(f"The other submissions were left alone. {grading.AGAIN}")
+            continue
+        try:
+            book.enter(result)
+        except books.NotWritten as error:
+            results.close()
+            classroom.refuse(f"The points of {result['student']} could not be stored ({error}). The other submissions "
+                             f"were left alone. {grading.AGAIN}")
+        held, graded = held + result["held"], graded + 1
+    book.close()
+    print(f"{len(folders)} submissions of {area}"
+          + (f", {held} with points held back" if held else "")
+          + (f", {len(failed)} not graded: {', '.join(failed)}. {grading.AGAIN}" if failed else "."))
+    return 1 if failed or book.unreadable else 0
+
+
+def _prepared(book, folders, arguments) -> tuple[list[str], list[dict]]:
+    """The students whom we could not even repair, and the jobs that wait."""
+    from teaching import classroom, grading
+
+    failed, waiting, done = [], [], 0
     for number, (student, folder) in enumerate(folders, start=1):
-        _class.progress(number, len(folders), f"repairing {student}")
-        job = books.job(student, folder, settings, trust=student in arguments.trust)
+        classroom.progress(number, len(folders), f"repairing {student}")
+        try:
+            job = book.job(student, folder, trust=student in arguments.trust)
+        except grading.Fault as fault:
+            print(f"{student}: not graded: {fault}.")
+            failed.append(student)
+            continue
         if job is None:
-            unreadable += 1
-            print(f"{student}: {books.results[student]['says']}")
-        elif not arguments.again and books.is_graded(job):
+            print(f"{student}: {book.unreadable[student]}")
+        elif not arguments.again and book.is_graded(job):
             done += 1
         else:
             waiting.append(job)
     if done:
         print(f"{done} submissions are graded already; --again grades them anew.", flush=True)
-    if waiting:
-        print(f"Grading {len(waiting)} submissions of {area}, a few seconds to a minute each …", flush=True)
-    held = failed = 0
-    for number, result in enumerate(execute(waiting), start=1):
-        books.enter(result)
-        held, failed = held + result["held"], failed + bool(result["problem"])
-        print(f"{number} of {len(waiting)}  {result['student']}: {result['says']}", flush=True)
-    books.close()
-    print(f"{len(folders)} submissions of {area}"
-          + (f", {unreadable} not readable" if unreadable else "") + (f", {failed} not graded" if failed else "")
-          + (f", {held} with points held back" if held else "") + f": results/{area}.jsonl.")
-    return 1 if unreadable or failed else 0
+    return failed, waiting

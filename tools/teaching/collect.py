@@ -21,16 +21,16 @@ def arguments(parser) -> None:
 
 
 def run(arguments) -> int:
-    from teaching import _class
+    from teaching import classroom
 
-    course = _class.course(arguments)
-    area = _class.released(course, arguments.area)
-    people = _class.roster(arguments.roster) if arguments.roster else None
+    course = classroom.course(arguments)
+    area = classroom.released(course, arguments.area)
+    people = classroom.roster(arguments.roster) if arguments.roster else None
     if not arguments.source.exists():
-        _class.refuse(f"There is no {arguments.source}.")
+        classroom.refuse(f"There is no {arguments.source}.")
     rows, chosen = sort_out(arguments.source, area, course / "labs", people)
     for number, (student, handed) in enumerate(sorted(chosen.items()), start=1):
-        _class.progress(number, len(chosen), student)
+        classroom.progress(number, len(chosen), student)
         row = next(row for row in rows if row["status"] == "collected" and row["student"] == student)
         newer, says = _store(course, area, student, handed, arguments.dry_run)
         row.update(status="older" if newer else "collected", says=f"{row['says']} {says}".strip())
@@ -40,8 +40,8 @@ def run(arguments) -> int:
             about = said.get(row["status"], f"collected for {row['student']}")
             print(f"{row['file']}: {about}" + (f": {row['says']}" if row["says"] else "."))
     if not arguments.dry_run:
-        table = _class.as_csv([[row[head] for head in HEADS] for row in rows], HEADS)
-        listing = _class.save(course / "collected" / f"{area}.csv", table)
+        table = classroom.as_csv([[row[head] for head in HEADS] for row in rows], HEADS)
+        listing = classroom.save(course / "collected" / f"{area}.csv", table)
     count = {status: sum(row["status"] == status for row in rows) for status in (*said, "collected")}
     print(f"{count['collected']} submissions of {area} collected, {count['older']} older attempts, "
           f"{count['unmatched']} files not matched, {count['refused']} refused"
@@ -153,17 +153,17 @@ class Handed:
 
     def owners(self, people: list) -> list:
         """Everybody whom the file's name fits; single words of it count only where nothing longer fits."""
-        from teaching import _class
+        from teaching import classroom
 
         if self.family == "Blackboard":
-            return next(filter(None, (_class.find(people, keys=[key]) for key in self.keys)), [])
-        return _class.find(people, keys=self.keys, names=self.names) or _class.find(people, keys=self.words)
+            return next(filter(None, (classroom.find(people, keys=[key]) for key in self.keys)), [])
+        return classroom.find(people, keys=self.keys, names=self.names) or classroom.find(people, keys=self.words)
 
     def own_name(self) -> str | None:
         """The student's name where there is no roster: with the system's number, for two may have one name."""
-        from teaching import _class
+        from teaching import classroom
 
-        return _class.folder_name(self.plain) if self.plain else None
+        return classroom.folder_name(self.plain) if self.plain else None
 
 
 def _files(source: Path, refused: list[tuple[str, str]]):
@@ -286,18 +286,18 @@ def _store(course: Path, area: str, student: str, handed: Handed, dry_run: bool)
     import hashlib
     from datetime import UTC
 
-    from teaching import _class
+    from teaching import classroom
 
     folder = course / "submitted" / student / area
     lab, before, stamp = folder / "lab.ipynb", folder / "lab.ipynb.before", folder / "timestamp.txt"
     original, content = before if before.exists() else lab, handed.read()
-    time = _class.moment(handed.time)  # the system's clock is taken for this machine's
+    time = classroom.moment(handed.time)  # the system's clock is taken for this machine's
     says = ""
     if original.exists():
         there = original.read_bytes()
         if there == content:
             return False, ""
-        known = _class.stamp(stamp)
+        known = classroom.stamp(stamp)
         if known and time and time < known:
             return True, f"What {student} handed in at {known:%Y-%m-%d %H:%M} is newer and stays."
         kept = course / "collected" / area / "replaced" / f"{student}-{hashlib.sha256(there).hexdigest()[:8]}.ipynb"
@@ -305,13 +305,13 @@ def _store(course: Path, area: str, student: str, handed: Handed, dry_run: bool)
         if stamp.exists() and not time:
             says += " Its time is not known; write it into timestamp.txt if it counts."
         if not dry_run:
-            _class.save(kept, there)
+            classroom.save(kept, there)
             if stamp.exists():
-                _class.save(kept.with_suffix(".txt"), stamp.read_bytes())
+                classroom.save(kept.with_suffix(".txt"), stamp.read_bytes())
                 stamp.unlink()
             before.unlink(missing_ok=True)
     if not dry_run:
-        _class.save(lab, content)
+        classroom.save(lab, content)
         if time:
-            _class.save(stamp, f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC\n")
+            classroom.save(stamp, f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC\n")
     return False, says

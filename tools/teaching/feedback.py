@@ -27,24 +27,28 @@ def arguments(parser) -> None:
 def run(arguments) -> int:
     import nbformat
 
-    from teaching import _class, _results
+    from teaching import classroom, results
 
-    course, area = _class.course(arguments), arguments.area
-    graded = {submission.student: submission for submission in _results.needed(course, area)}
+    course, area = classroom.course(arguments), arguments.area
+    found = results.needed(course, area)
+    graded = {submission.student: submission for submission in found if submission.graded}
     for student in arguments.students:
         if student not in graded:
-            _class.refuse(f"{area} of {student!r} is not graded.")
+            classroom.refuse(f"{area} of {student!r} is not graded.")
     chosen = arguments.students or list(graded)
     for number, student in enumerate(chosen, start=1):
-        _class.progress(number, len(chosen), student)
+        classroom.progress(number, len(chosen), student)
         notebook = course / "autograded" / student / area / "lab.ipynb"
         body = ""
         if notebook.exists():
             body = body_of(nbformat.read(notebook, as_version=4))
-        _class.save((arguments.output or course / "feedback") / student / area / "lab.html",
+        classroom.save((arguments.output or course / "feedback") / student / area / "lab.html",
                     page(graded[student], body))
     print(f"{len(chosen)} feedback pages of {area} are in {arguments.output or course / 'feedback'}.")
-    return 0
+    left = [submission.student for submission in found if not submission.graded]
+    if left and not arguments.students:
+        print(f"Handed in and not graded, so without a page: {', '.join(left)}.")
+    return 1 if left and not arguments.students else 0
 
 
 def page(submission, body: str) -> str:
@@ -60,7 +64,7 @@ def page(submission, body: str) -> str:
             why = f"{why} {named.code} {named.name}: {named.why}".strip()
         verdict = check.verdict
         if check.hidden:
-            verdict = "passed" if check.score else "held back" if check.verdict == "right" else "not passed"
+            verdict = "held back" if check.held else "passed" if check.score else "not passed"
         rows.append([check.title, verdict, f"{check.score:g} of {check.points:g}", why])
     said = f"<p>It could not be graded: {escape(submission.problem)}</p>" if submission.problem else ""
     if not submission.problem or submission.score:  # a person may have given points all the same

@@ -5,6 +5,8 @@ stay as they are, and the labs' columns are filled in. A column whose heading ha
 "Lab 0 (7781)" of Canvas, "Assignment: Lab 0 (Real)" of Moodle or "Lab 0 [Total Pts: 2 Score] |4711" of Blackboard;
 else a new one is added. In a grading worksheet of Moodle, the column Grade is filled, for one lab.
 
+A cell stays empty, and the student is named, where points are held back or a submission is not graded yet.
+
 Late work costs nothing unless you say so: --late-per-day 10 takes 10 % of the points for each day begun after the due
 date of `release --due`, --late-grace 2 forgives two hours, --late-most 50 never takes more than half.
 """
@@ -18,6 +20,7 @@ IDENTIFY = {
                "Email address"],
     "blackboard": ["Last Name", "First Name", "Username", "Student ID", "Last Access", "Availability"],
 }
+WAITS = ""  # the cell of points that nobody knows yet
 NEEDED = {"canvas": ["Student", "ID", "Section"], "moodle": [], "blackboard": ["Username"]}
 
 
@@ -35,21 +38,22 @@ def arguments(parser) -> None:
 
 
 def run(arguments) -> int:
-    from teaching import _class, _results
+    from teaching import classroom, results
 
-    course = _class.course(arguments)
+    course = classroom.course(arguments)
     if arguments.format != "table" and not arguments.roster:
-        _class.refuse(f"For {arguments.format}, name with --roster the table that it exports.")
-    areas = arguments.areas or _results.graded_areas(course)
+        classroom.refuse(f"For {arguments.format}, name with --roster the table that it exports.")
+    areas = arguments.areas or results.graded_areas(course)
     if not areas:
-        _class.refuse("Nothing is graded yet: run `autograde` first.")
-    people = _class.roster(arguments.roster) if arguments.roster else []
+        classroom.refuse("Nothing is graded yet: run `autograde` first.")
+    people = classroom.roster(arguments.roster) if arguments.roster else []
     points, possible, late, known, unsure = {}, {}, [], set(), {}
+    waiting: dict[str, list[str]] = {"points are held back": [], "handed in and not graded": []}
 
     def owner(student: str) -> str:
         """The student's name in this roster, which may use another key than the one they were collected with."""
         fitting = [person.id for person in people if person.id == student] or [
-            person.id for person in _class.find(people, keys=[student])]
+            person.id for person in classroom.find(people, keys=[student])]
         if len(fitting) > 1:
             unsure[student] = f"{student} (fits {' and '.join(fitting)})"
         return fitting[0] if len(fitting) == 1 else student
@@ -57,16 +61,22 @@ def run(arguments) -> int:
     for area in areas:
         due = due_date(course, area)
         if arguments.late_per_day and not due:
-            _class.refuse(f"{area} has no due date: release it with --due, or leave out --late-per-day.")
+            classroom.refuse(f"{area} has no due date: release it with --due, or leave out --late-per-day.")
         came_from: dict[str, str] = {}
-        for submission in _results.needed(course, area):
+        for submission in results.needed(course, area):
             kept, hours = share(course, submission, due, arguments)
             student = owner(submission.student)
             other = came_from.setdefault(student, submission.student)
             if other != submission.student:
-                _class.refuse(f"{area} has two submissions of {student}, graded as {other} and {submission.student}: "
-                              f"give each a row in {arguments.roster.name}, or remove one from submitted/ and run "
-                              f"`autograde {area}` again.")
+                classroom.refuse(
+                    f"{area} has two submissions of {student}, graded as {other} and {submission.student}: give each "
+                    f"a row in {arguments.roster.name}, or remove one from submitted/.")
+            if submission.held or not submission.graded:
+                points[student, area] = WAITS
+                why = "points are held back" if submission.held else "handed in and not graded"
+                waiting[why].append(f"{student} ({area})")
+                known.add(student)
+                continue
             points[student, area] = number(submission.score * kept)
             possible[area] = number(max(possible.get(area, 0), submission.points))
             known.add(student)
@@ -75,16 +85,19 @@ def run(arguments) -> int:
                             + (f" and counts {kept:.0%}." if arguments.late_per_day else "."))
     heads, rows = (plain_table if arguments.format == "table" else system_table)(
         arguments, areas, people, points, possible, sorted(known))
-    path = _class.save(arguments.output or course / "exports" / f"grades-{arguments.format}.csv",
-                       _class.as_csv(rows, heads, ours=arguments.format == "table"))
+    path = classroom.save(arguments.output or course / "exports" / f"grades-{arguments.format}.csv",
+                       classroom.as_csv(rows, heads, ours=arguments.format == "table"))
     for line in late:
         print(line)
     strangers = sorted(known - {person.id for person in people}) if people else []
     if strangers:
         print(f"Not in the roster, and not in the file: "
               f"{', '.join(unsure.get(student, student) for student in strangers)}.")
+    for why, names in waiting.items():
+        if names:
+            print(f"Left empty, {why}: {', '.join(names)}.")
     print(f"{path}: {len(rows)} rows, {len(areas)} labs.")
-    return 1 if strangers else 0
+    return 1 if strangers or any(waiting.values()) else 0
 
 
 def number(points: float) -> float | int:
@@ -96,14 +109,14 @@ def number(points: float) -> float | int:
 def heading(name: str, area: str) -> str:
     import yaml
 
-    from teaching import _class
+    from teaching import classroom
 
-    chapters = yaml.safe_load((_class.ROOT / "book" / "chapters.yml").read_text(encoding="utf-8"))
+    chapters = yaml.safe_load((classroom.ROOT / "book" / "chapters.yml").read_text(encoding="utf-8"))
     title = next((chapter["title"] for chapter in chapters if chapter["area"] == area), area)
     try:
         return name.format(number=int(area[:2]), area=area, title=title)
     except (KeyError, IndexError, ValueError):
-        _class.refuse(f"{name!r} is not a heading: use {{number}}, {{area}} or {{title}}.")
+        classroom.refuse(f"{name!r} is not a heading: use {{number}}, {{area}} or {{title}}.")
 
 
 def plain_table(arguments, areas, people, points, possible, known):
@@ -114,7 +127,9 @@ def plain_table(arguments, areas, people, points, possible, known):
     rows = [["points possible", "", *(possible[area] for area in areas), sum(possible.values())]]
     for student in everybody:
         scores = [points.get((student, area), nothing) for area in areas]
-        rows.append([student, names.get(student, ""), *scores, number(sum(score or 0 for score in scores))])
+        waits = any(points.get((student, area)) == WAITS for area in areas)
+        total = WAITS if waits else number(sum(score or 0 for score in scores))
+        rows.append([student, names.get(student, ""), *scores, total])
     return ["student", "name", *(heading(arguments.name, area) for area in areas), "total"], rows
 
 
@@ -122,25 +137,25 @@ def system_table(arguments, areas, people, points, possible, known):
     """The rows of the system's own export, with the labs' columns filled in."""
     import re
 
-    from teaching import _class
+    from teaching import classroom
 
     there = list(people[0].row)
     kept = [head for head in there if head in IDENTIFY[arguments.format]]
     absent = [head for head in NEEDED[arguments.format] if head not in kept]
     if absent or not kept:
-        _class.refuse(f"{arguments.roster.name} is not an export of {arguments.format}: it has no column "
+        classroom.refuse(f"{arguments.roster.name} is not an export of {arguments.format}: it has no column "
                       f"{(absent or IDENTIFY[arguments.format])[0]!r}.")
     columns = {}
     for area in areas:
         name = heading(arguments.name, area)
         fitting = [head for head in there if re.fullmatch(rf"([^:]+: )?{re.escape(name)}( [(\[].*)?", head or "")]
         if len(fitting) > 1:
-            _class.refuse(f"{arguments.roster.name} has two columns for {area}, {fitting[0]!r} and {fitting[1]!r}: "
+            classroom.refuse(f"{arguments.roster.name} has two columns for {area}, {fitting[0]!r} and {fitting[1]!r}: "
                           "give the whole heading with --name, or remove one.")
         columns[area] = fitting[0] if fitting else name
     if arguments.format == "moodle" and {"Identifier", "Grade"} <= set(there):
         if len(areas) > 1:
-            _class.refuse(f"{arguments.roster.name} is a grading worksheet, which has one lab: name that, as in "
+            classroom.refuse(f"{arguments.roster.name} is a grading worksheet, which has one lab: name that, as in "
                           f"`grades {areas[0]}`.")
         columns, kept = {areas[0]: "Grade"}, [head for head in there if head and head != "Grade"]
     nothing = 0 if arguments.missing == "zero" else ""
@@ -157,11 +172,11 @@ def due_date(course: Path, area: str):
 
     from nbgrader.api import Gradebook, MissingEntry
 
-    from teaching import _class
+    from teaching import classroom
 
     if not (course / "gradebook.db").exists():
         return None
-    _class.reach_nbgrader()
+    classroom.reach_nbgrader()
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
         try:
             due = gradebook.find_assignment(area).duedate
@@ -174,14 +189,14 @@ def share(course: Path, submission, due, arguments) -> tuple[float, float]:
     """Which share of the points counts, and how many hours late it was; an unknown time is in time."""
     import math
 
-    from teaching import _class
+    from teaching import classroom
 
     stamp = course / "submitted" / submission.student / submission.area / "timestamp.txt"
     if due is None or not stamp.exists():
         return 1.0, 0.0
-    time = _class.stamp(stamp)
+    time = classroom.stamp(stamp)
     if time is None:
-        print(f"{submission.student}: {stamp.relative_to(course)} {_class.NO_TIME}, so the work counts as in time.")
+        print(f"{submission.student}: {stamp.relative_to(course)} {classroom.NO_TIME}, so the work counts as in time.")
         return 1.0, 0.0
     hours = (time - due).total_seconds() / 3600
     days = math.ceil(max(hours - arguments.late_grace, 0) / 24)

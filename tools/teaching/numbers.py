@@ -20,11 +20,11 @@ def run(arguments) -> int:
 
     from mlelab.check import open_lab
     from mlelab.check.variant import number_of
-    from teaching import _class
+    from teaching import classroom
 
-    course = _class.course(arguments)
-    area = _class.released(course, arguments.area)
-    people = _class.roster(arguments.roster)
+    course = classroom.course(arguments)
+    area = classroom.released(course, arguments.area)
+    people = classroom.roster(arguments.roster)
     checks = [(number, part) for number, exercise in open_lab(area).exercises.items()
               for part in exercise.parts or (None,)]
     own = {person.id: {check: number_of(person.id, area, *check) for check in checks} for person in people}
@@ -43,6 +43,6 @@ def run(arguments) -> int:
             print(f"{person.id}: an output shows {', which is also '.join(holders[number])}.")
     heads = ["student", *(number + (f" {part}" if part else "") for number, part in checks)]
     rows = [[student, *mine.values()] for student, mine in own.items()]
-    path = _class.save(arguments.output or course / "exports" / f"numbers-{area}.csv", _class.as_csv(rows, heads))
+    path = classroom.save(arguments.output or course / "exports" / f"numbers-{area}.csv", classroom.as_csv(rows, heads))
     print(f"{path}: {len(people)} students, {len(checks)} checks; {found} outputs show the number of another.")
     return 1 if found else 0

@@ -23,31 +23,31 @@ def run(arguments) -> int:
     import yaml
 
     from mlelab import exam
-    from teaching import _class, _quiz
+    from teaching import classroom, qti
 
-    course = _class.course(arguments)
+    course = classroom.course(arguments)
     root = course if (course / "book" / "quiz").exists() else Path(__file__).resolve().parents[2]
     there = {path.stem: path for path in sorted((root / "book" / "quiz").glob("*.yml"))}
     for area in arguments.areas:
         if area not in there:
-            _class.refuse(f"There is no quiz {area!r}; there are {', '.join(there) or 'none'}.")
+            classroom.refuse(f"There is no quiz {area!r}; there are {', '.join(there) or 'none'}.")
     chapters = yaml.safe_load((root / "book" / "chapters.yml").read_text(encoding="utf-8"))
     titles = {chapter["area"]: f"{number} {chapter['title']}" for number, chapter in enumerate(chapters)}
     chosen = arguments.areas or list(there)
     quizzes, evidence = [], {}
     for number, area in enumerate(chosen, start=1):
-        _class.progress(number, len(chosen), f"{area}: running its page …" if arguments.execute else area)
+        classroom.progress(number, len(chosen), f"{area}: running its page …" if arguments.execute else area)
         try:
             quizzes.append(exam.read(there[area]))
         except exam.QuizError as error:
-            _class.refuse(error.problems[0])
+            classroom.refuse(error.problems[0])
         titles.setdefault(area, area)
         if arguments.execute:
-            evidence |= _quiz.tables(root / "book" / f"{area}.md")
-    make, ending = (_quiz.qti21, "zip") if arguments.format == "qti21" else (_quiz.cartridge, "imscc")
-    package = make(quizzes, titles, _quiz.in_order(arguments.order, arguments.seed), evidence)
+            evidence |= qti.tables(root / "book" / f"{area}.md")
+    make, ending = (qti.qti21, "zip") if arguments.format == "qti21" else (qti.cartridge, "imscc")
+    package = make(quizzes, titles, qti.in_order(arguments.order, arguments.seed), evidence)
     path = arguments.output or course / "exports" / f"quizzes.{ending}"
-    _class.save(path, package)
+    classroom.save(path, package)
     questions = [question for quiz in quizzes for question in quiz.questions]
     linked = sum(bool(question.evidence) and question.evidence.get("glue") not in evidence for question in questions)
     print(f"{path}: {len(questions)} questions of {len(quizzes)} quizzes, {linked} of them link to their evidence.")

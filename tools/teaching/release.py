@@ -45,21 +45,21 @@ def arguments(parser) -> None:
 def run(arguments) -> int:
     import nbformat
 
-    from teaching import _class
+    from teaching import classroom
 
-    root, course, area = _class.ROOT, arguments.course.resolve(), arguments.area
+    root, course, area = classroom.ROOT, arguments.course.resolve(), arguments.area
     areas = sorted(path.parent.name for path in root.glob("solutions/*/lab.ipynb"))
     if area not in areas:
-        _class.refuse(f"There is no lab {area!r}; there are {', '.join(areas)}.")
+        classroom.refuse(f"There is no lab {area!r}; there are {', '.join(areas)}.")
     own = arguments.due or arguments.hidden or arguments.roster or arguments.no_solutions
     if own and course == root:
-        _class.refuse("What is a class's own must not enter this repository: name a folder "
+        classroom.refuse("What is a class's own must not enter this repository: name a folder "
                       "of your own, such as --course ~/term.")
     due = moment(arguments.due) if arguments.due else None
     hidden = hidden_cells(arguments.hidden, area) if arguments.hidden else []
-    people = _class.roster(arguments.roster) if arguments.roster else []
+    people = classroom.roster(arguments.roster) if arguments.roster else []
     if not (course / "nbgrader_config.py").exists():
-        _class.save(course / "nbgrader_config.py", CONFIG.format(tools=str(root / "tools"), root=str(root)))
+        classroom.save(course / "nbgrader_config.py", CONFIG.format(tools=str(root / "tools"), root=str(root)))
         print(f"{course} is a course's folder now.")
     notebook = nbformat.read(root / "solutions" / area / "lab.ipynb", as_version=4)
     if due:
@@ -68,22 +68,22 @@ def run(arguments) -> int:
         notebook.cells[1].source = notebook.cells[1].source.replace("import mlelab\n", QUIET + "import mlelab\n")
     insert(notebook, hidden, area)
     if course != root:
-        _class.save(course / "solutions" / area / "lab.ipynb", nbformat.writes(notebook) + "\n")
+        classroom.save(course / "solutions" / area / "lab.ipynb", nbformat.writes(notebook) + "\n")
     print(f"{area}: clearing solutions …", flush=True)
     generate(course, area, due)
     released = course / "labs" / area / "lab.ipynb"
     for number, person in enumerate(people, start=1):
-        _class.progress(number, len(people), person.id)
+        classroom.progress(number, len(people), person.id)
         mine = released.read_text(encoding="utf-8").replace(
             f'mlelab.start(\\"{area}\\")', f'mlelab.start(\\"{area}\\", student=\\"{person.id}\\")')
-        _class.save(course / "released" / area / person.id / "lab.ipynb", mine)
+        classroom.save(course / "released" / area / person.id / "lab.ipynb", mine)
     if arguments.handout:
         target = arguments.handout.resolve()
         if target.exists() and any(target.iterdir()):
-            _class.refuse(f"{target} is not empty.")
+            classroom.refuse(f"{target} is not empty.")
         handout(root, target)
         for lab in sorted((course / "labs").glob("*/lab.ipynb")):
-            _class.save(target / "labs" / lab.parent.name / "lab.ipynb", lab.read_bytes())
+            classroom.save(target / "labs" / lab.parent.name / "lab.ipynb", lab.read_bytes())
     points = sum(cell.metadata.nbgrader.get("points", 0) for cell in notebook.cells if "nbgrader" in cell.metadata)
     print(f"{released}: {points:g} points" + (f", {len(hidden)} hidden checks" if hidden else "")
           + (f", due {due:%Y-%m-%d %H:%M %z}" if due else "") + (f", {len(people)} copies" if people else "")
@@ -110,13 +110,13 @@ def moment(text: str):
     """A time with its zone; the machine's own where none is given."""
     from datetime import datetime
 
-    from teaching import _class
+    from teaching import classroom
 
     try:
         time = datetime.fromisoformat(text)
         return time if time.tzinfo else time.astimezone()
     except ValueError:
-        _class.refuse(f"{text!r} is not a time like '2027-02-01 23:59'.")
+        classroom.refuse(f"{text!r} is not a time like '2027-02-01 23:59'.")
 
 
 def hidden_cells(folder: Path, area: str) -> list[tuple[str, float, str]]:
@@ -125,27 +125,27 @@ def hidden_cells(folder: Path, area: str) -> list[tuple[str, float, str]]:
 
     import jupytext
 
-    from teaching import _class
+    from teaching import classroom
 
     path = folder / f"{area}.py"
     if not path.exists():
-        _class.refuse(f"There is no {area}.py in {folder}.")
-    if path.resolve().is_relative_to(_class.ROOT):
-        _class.refuse(f"{folder} lies in this repository: keep hidden checks outside of it.")
+        classroom.refuse(f"There is no {area}.py in {folder}.")
+    if path.resolve().is_relative_to(classroom.ROOT):
+        classroom.refuse(f"{folder} lies in this repository: keep hidden checks outside of it.")
     found = []
     for number, cell in enumerate(jupytext.read(path).cells, start=1):
         if cell.cell_type != "code" or not cell.source.strip():
             continue
         marks = cell.metadata
         if "check" not in marks or not isinstance(marks.get("points"), (int, float)):
-            _class.refuse(f'{path.name}, cell {number}: it needs an exercise and points, # %% check="0.2" points=1.')
+            classroom.refuse(f'{path.name}, cell {number}: it needs an exercise and points, # %% check="0.2" points=1.')
         try:
             ast.parse(cell.source)
         except SyntaxError as error:
-            _class.refuse(f"{path.name}, cell {number}: it is not Python ({error.msg}, line {error.lineno}).")
+            classroom.refuse(f"{path.name}, cell {number}: it is not Python ({error.msg}, line {error.lineno}).")
         found.append((str(marks["check"]), marks["points"], cell.source))
     if not found:
-        _class.refuse(f"{path.name} has no cells.")
+        classroom.refuse(f"{path.name} has no cells.")
     return found
 
 
@@ -153,14 +153,14 @@ def insert(notebook, hidden: list[tuple[str, float, str]], area: str) -> None:
     """Put each hidden check behind the last check of its exercise."""
     import nbformat
 
-    from teaching import _class
+    from teaching import classroom
 
     for exercise, points, code in hidden:
         stem = f"{exercise}-".replace(".", "-")
         places = [n for n, cell in enumerate(notebook.cells)
                   if f"{cell.id}-".startswith((f"check-{stem}", f"hidden-{stem}"))]
         if not places:
-            _class.refuse(f"There is no exercise {exercise!r} in {area}.")
+            classroom.refuse(f"There is no exercise {exercise!r} in {area}.")
         taken = sum(cell.id.startswith(f"hidden-{stem}") for cell in notebook.cells)
         name = f"hidden-{stem}{taken + 1}"
         mark = {"grade_id": name, "grade": True, "solution": False, "locked": True, "task": False,
@@ -181,16 +181,16 @@ def generate(course: Path, area: str, due) -> None:
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import PyFileConfigLoader
 
-    from teaching import _class
+    from teaching import classroom
 
-    _class.reach_nbgrader()
+    classroom.reach_nbgrader()
     config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
     config.CourseDirectory.root = str(course)
     directory = CourseDirectory(config=config, assignment_id=area)
     try:
         GenerateAssignment(coursedir=directory, config=config, force=True).start()
     except (NbGraderException, SystemExit):
-        _class.refuse(f"nbgrader could not release {area}: run `nbgrader generate_assignment {area} --force` in "
+        classroom.refuse(f"nbgrader could not release {area}: run `nbgrader generate_assignment {area} --force` in "
                       f"{course} to see why.")
     shutil.rmtree(course / "labs" / ".ipynb_checkpoints", ignore_errors=True)
     if due:

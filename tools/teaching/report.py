@@ -23,20 +23,21 @@ def arguments(parser) -> None:
 
 
 def run(arguments) -> int:
-    from teaching import _class, _results
+    from teaching import classroom, results
 
-    course = _class.course(arguments)
-    submissions = _results.needed(course, arguments.area)
+    course = classroom.course(arguments)
+    submissions = [submission for submission in results.needed(course, arguments.area) if submission.graded]
     folder = arguments.output or course / "reports" / arguments.area
     graded = [submission for submission in submissions if not submission.problem]
     named, exercises = by_misconception(graded), by_exercise(graded)
-    _class.save(folder / "misconceptions.csv", _class.as_csv([list(row.values()) for row in named], list(named[0]))
-                if named else "code,name,students,share,exercises,read\n")
-    _class.save(folder / "exercises.csv", _class.as_csv([list(row.values()) for row in exercises], list(exercises[0])))
+    heads = ["code", "name", "students", "share", "exercises", "why"]
+    classroom.save(folder / "misconceptions.csv", classroom.as_csv([list(row.values()) for row in named], heads))
+    classroom.save(folder / "exercises.csv",
+                   classroom.as_csv([list(row.values()) for row in exercises], list(exercises[0])))
     svg = plot(named, len(graded)) if named else ""
     if svg:
-        _class.save(folder / "misconceptions.svg", svg)
-    _class.save(folder / "index.html", page(arguments.area, submissions, named, exercises, svg))
+        classroom.save(folder / "misconceptions.svg", svg)
+    classroom.save(folder / "index.html", page(arguments.area, submissions, named, exercises, svg))
     print(f"{folder / 'index.html'}: {len(graded)} submissions graded"
           + (f", {len(submissions) - len(graded)} not" if len(graded) < len(submissions) else "")
           + (f"; most met: {named[0]['code']} {named[0]['name']}, {named[0]['students']} students." if named else
@@ -63,7 +64,7 @@ def by_misconception(submissions: list) -> list[dict]:
 
 def by_exercise(submissions: list) -> list[dict]:
     """A row for each check in the order of the lab: students by verdict, and the share of its points earned."""
-    from teaching._results import VERDICTS
+    from teaching.results import VERDICTS
 
     rows = {}
     for submission in submissions:
@@ -104,7 +105,7 @@ def plot(named: list[dict], total: int) -> str:
 
 
 def page(area: str, submissions: list, named: list[dict], exercises: list[dict], svg: str) -> str:
-    from teaching._results import VERDICTS
+    from teaching.results import VERDICTS
 
     graded = [submission for submission in submissions if not submission.problem]
     mean = sum(submission.score for submission in graded) / len(graded) if graded else 0
@@ -125,9 +126,6 @@ def page(area: str, submissions: list, named: list[dict], exercises: list[dict],
                        ["Check", "Points", "Earned", *(verdict.capitalize() for verdict in VERDICTS), "Most met"],
                        [[row["check"], f"{row['points']:g}", f"{row['earned']:.0%}" if row["earned"] != "" else "",
                          *(row[verdict] for verdict in VERDICTS), row["most met"]] for row in exercises]))
-    problems = sorted({submission.problem for submission in submissions if submission.problem})
-    if problems:
-        parts += ["<h2>Not graded</h2><ul>", *(f"<li>{escape(problem)}</li>" for problem in problems), "</ul>"]
     title = f"{escape(area)}: what the class got wrong"
     return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
             f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'

@@ -1,6 +1,6 @@
 """Where students' code runs: a process that sees a read-only system and nothing of yours, has no network, and ends.
 
-`Sandbox(limits).run(job)` starts teaching/_runner.py under prlimit and bwrap, and gives back what it said, line by
+`Sandbox(limits).run(job)` starts teaching/runner.py under prlimit and bwrap, and gives back what it said, line by
 line. It works for root and for an ordinary user. Nothing that comes out is executed or unpickled.
 """
 
@@ -42,6 +42,7 @@ class Limits:
     processes: int = 512  # and threads
     output: float = 4.0  # MB of outputs that are kept
     files: float = 512  # MB of files
+    start: float = 120  # seconds for the kernel and the packages of the checks
 
     @property
     def bytes_said(self) -> float:
@@ -73,15 +74,15 @@ def run(job: dict, limits: Limits, unsafe: bool = False) -> list[dict]:
         import tempfile
 
         scratch = tempfile.mkdtemp(prefix="mlelab-grading-")
-        command, folder = [sys.executable, "-I", str(HERE / "_runner.py")], scratch
+        command, folder = [sys.executable, "-I", str(HERE / "runner.py")], scratch
         environment = dict(os.environ) | _environment(scratch)
-        guard = str(HERE / "_guard.py")
+        guard = str(HERE / "guard.py")
     else:
         # bwrap itself is seen inside as process 1, and what it was started with can be read there: nothing of yours.
-        folder, guard, environment = WORKSPACE, "/grader/_guard.py", {}
-        command = [*_walls(slot), *_ceiling(limits), sys.executable, "-I", "/grader/_runner.py"]
-    job = job | {"wall": limits.wall, "cell": limits.cell, "output": int(1e6 * limits.output), "folder": folder,
-                 "guard": guard}
+        folder, guard, environment = WORKSPACE, "/grader/guard.py", {}
+        command = [*_walls(slot), *_ceiling(limits), sys.executable, "-I", "/grader/runner.py"]
+    job = job | {"wall": limits.wall, "cell": limits.cell, "start": limits.start, "folder": folder, "guard": guard,
+                 "output": int(1e6 * limits.output)}
     try:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               env=environment, cwd=scratch or "/", start_new_session=True) as process:
@@ -118,6 +119,7 @@ def _listen(process: subprocess.Popen, job: bytes, limits: Limits) -> list[dict]
             time.sleep(0.2)
         return None
 
+    killed = _killed()
     errors: list[bytes] = []
     helpers = [threading.Thread(target=work, daemon=True)
                for work in (feed, watch, lambda: errors.append(process.stderr.read(10_000)))]
@@ -132,6 +134,9 @@ def _listen(process: subprocess.Popen, job: bytes, limits: Limits) -> list[dict]
             break
         with contextlib.suppress(ValueError):
             said.append(json.loads(line))
+    with contextlib.suppress(subprocess.TimeoutExpired):  # it has said all, and ends by itself
+        process.wait(timeout=5)
+    status = process.poll()
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -139,8 +144,17 @@ def _listen(process: subprocess.Popen, job: bytes, limits: Limits) -> list[dict]
         helper.join(timeout=5)
     if why or not said or "ended" not in said[-1]:
         tail = b"".join(errors).decode(errors="replace").strip().rpartition("\n")[2]
-        said.append({"ended": why[0] if why else "gone", "why": tail})
+        ours = "killed" if (status or 0) < 0 else "machine" if _killed() > killed else "gone"
+        said.append({"ended": why[0] if why else ours, "why": f"signal {-status}" if ours == "killed" else tail})
     return said
+
+
+def _killed() -> int:
+    """How many processes this machine has ended since its start because it was out of memory."""
+    try:
+        return int(re.search(r"^oom_kill (\d+)", Path("/proc/vmstat").read_text(), re.M)[1])
+    except (OSError, TypeError):
+        return 0
 
 
 def _memory(processes: list[int]) -> int:
@@ -211,7 +225,7 @@ def _walls(user: int) -> list[str]:
     for solutions in packaged:  # where the course is installed as a package, its solutions lie beside it
         bwrap += ["--tmpfs", str(solutions)]
     bwrap += ["--perms", "0755", "--tmpfs", "/grader"]
-    for name in ("_runner.py", "_guard.py"):
+    for name in ("runner.py", "guard.py"):
         bwrap += ["--ro-bind", str(HERE / name), f"/grader/{name}"]
     bwrap += ["--remount-ro", "/grader"]
     for fonts in _font_lists():
@@ -247,11 +261,11 @@ def _environment(home: str) -> dict[str, str]:
     """All that the notebook finds in its environment."""
     return {"HOME": home, "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "LANG": "C.UTF-8", "TERM": "dumb",
             "USER": "student", "TMPDIR": home if home != HOME else "/tmp", "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONWARNINGS": "ignore", "PYTHONNOUSERSITE": "1", "IPYTHONDIR": f"{home}/.ipython",
-            "JUPYTER_RUNTIME_DIR": f"{home}/.runtime", "MPLCONFIGDIR": f"{home}/.cache/matplotlib",
-            "MLELAB_CLASS": "1", "NBGRADER_EXECUTION": "autograde", "OMP_NUM_THREADS": "1",
-            "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0",
-            "JPY_PARENT_PID": ""}
+            "PYTHONWARNINGS": "ignore", "PYTHONNOUSERSITE": "1", "PYTHONPATH": str(ROOT),
+            "IPYTHONDIR": f"{home}/.ipython", "JUPYTER_RUNTIME_DIR": f"{home}/.runtime",
+            "MPLCONFIGDIR": f"{home}/.cache/matplotlib", "MLELAB_CLASS": "1", "NBGRADER_EXECUTION": "autograde",
+            "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3",
+            "TF_ENABLE_ONEDNN_OPTS": "0", "JPY_PARENT_PID": ""}
 
 
 def _ceiling(limits: Limits) -> list[str]:

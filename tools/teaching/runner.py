@@ -2,7 +2,7 @@
 
 The notebook comes on stdin and the lines go to what was stdout: no file is shared. The kernel is another process, and
 cannot look into this one. A cell that does not end is interrupted; a kernel that does not listen is ended, and with it
-the notebook. Run by teaching/_sandbox.py as `python -I _runner.py`.
+the notebook. Run by teaching/sandbox.py as `python -I runner.py`.
 """
 
 import contextlib
@@ -16,7 +16,6 @@ from queue import Empty
 
 GRACE = 15  # seconds to heed an interrupt
 LOUD = 5  # times the output that is kept: what puts out more is interrupted
-STARTING = 120  # seconds for the kernel and the packages of the checks
 
 
 def main() -> None:
@@ -83,7 +82,7 @@ class Notebook:
         self.manager.start_kernel(extra_arguments=["--HistoryManager.enabled=False"])
         self.client = self.manager.client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=STARTING)
+        self.client.wait_for_ready(timeout=self.job["start"])
         self.put("key", self.job["key"])
         self.put("wrong_answers.py", self.job["wrong_answers"])
         given = self.job["area"], str(self.folder), self.job["imports"]
@@ -92,7 +91,8 @@ class Notebook:
         self.execute(None, f"__import__('builtins').{self.job['word']} = {guard}", silent=True)
         errors = [output for output in self.found["outputs"] if output["output_type"] == "error"]
         if errors or (self.folder / "key").exists():
-            raise RuntimeError(f"the guard did not start ({errors[0]['evalue'] if errors else 'no answer'})")
+            why = errors[0]["evalue"] or "it took too long" if errors else "no answer"
+            raise RuntimeError(f"the guard did not start: {why}")
 
     def put(self, name: str, text: str) -> None:
         path = self.folder / name
@@ -105,7 +105,7 @@ class Notebook:
         request = self.client.execute(code, silent=silent, store_history=not silent, allow_stdin=False,
                                       stop_on_error=False)
         self.patience = max(self.patience, self.job["output"])
-        limit = STARTING if number is None else self.job["cell"]
+        limit = self.job["start"] if number is None else self.job["cell"]
         deadline, interrupted = min(time.monotonic() + limit, self.until), False
         while True:
             now = time.monotonic()

@@ -7,7 +7,7 @@ relies on are compared with those that were there before the student's first cel
 with a key that was read from a file and is in no variable of the notebook.
 
 The key is in the memory of the student's process all the same. Code that goes through Python's own frames, closures or
-memory can find it; teaching/_suspect.py names such code, and its points are held back until somebody has looked.
+memory can find it; teaching/suspect.py names such code, and its points are held back until somebody has looked.
 """
 
 import builtins

@@ -38,19 +38,21 @@ RUNS = {"time", "timeit", "capture", "prun"}
 SHELL = re.compile(r"\s*(?:(?:pip|uv|python -m pip) [\w .,=<>~\[\]-]+|ls|pwd|nvidia-smi)\s*")
 
 
-def suspects(cells: list[tuple[int, str]], released: Sequence[str] = ()) -> list[str]:
-    """What stands out in (number, code) of the cells that a student wrote, such as "gc in cell 4".
+def suspects(cells: list[tuple[str, str]], released: Sequence[str] = ()) -> list[str]:
+    """What stands out in (place, code) of what a student wrote, such as "gc in cell 4, `import gc`".
 
     released: the cells of the lab. Their statements are known wherever they stand, and what they use, students may use;
     but not what the first cell needs to install the package.
     """
     known = {ast.dump(statement) for source in released for statement in _tree(source).body}
-    ours = {what for source in released if "%pip" not in source for what in _found(source, set())}
+    ours = {what for source in released if "%pip" not in source for what, _ in _found(source, set())}
     imported = {"check", "mlelab"}
-    seen = []
-    for number, source in cells:
-        seen += [f"{what} in cell {number}" for what in _found(source, imported, known) if what not in ours]
-    return list(dict.fromkeys(seen))
+    seen = {}
+    for place, source in cells:
+        for what, line in _found(source, imported, known):
+            if what not in ours:
+                seen.setdefault(f"{what} in {place}", line)
+    return [f"{what}, `{line}`" for what, line in seen.items()]
 
 
 def _tree(source: str) -> ast.Module:
@@ -58,26 +60,28 @@ def _tree(source: str) -> ast.Module:
     return ast.parse(TransformerManager().transform_cell(source))
 
 
-def _found(source: str, imported: set[str], known: Collection[str] = ()) -> list[str]:
+def _found(source: str, imported: set[str], known: Collection[str] = ()) -> list[tuple[str, str]]:
+    """(what, the line of the cell) for all that stands out."""
     if len(source) > LONGEST:
-        return [f"more than {LONGEST:,} characters"]
+        return [(f"more than {LONGEST:,} characters", "")]
+    lines = source.split("\n")
     try:
-        return list(dict.fromkeys(what for statement in _tree(source).body if ast.dump(statement) not in known
-                                  for what in _below(statement, imported)))
+        return [(what, " ".join(lines[min(line, len(lines)) - 1].split())[:80])
+                for statement in _tree(source).body if ast.dump(statement) not in known
+                for what, line in _below(statement, imported)]
     except SyntaxError:
         return []  # IPython does not run it either
     except (ValueError, RecursionError, MemoryError):
-        return ["code that cannot be read"]
+        return [("code that cannot be read", lines[0][:80])]
 
 
-def _below(node: ast.AST, imported: set[str]) -> Iterator[str]:
+def _below(node: ast.AST, imported: set[str], line: int = 1) -> Iterator[tuple[str, int]]:
+    line = getattr(node, "lineno", line)
     command = _command(node)
-    if command:
-        yield from _of_command(*command, imported)
-        return
-    yield from _in_node(node, imported)
-    for child in ast.iter_child_nodes(node):
-        yield from _below(child, imported)
+    for what in _of_command(*command, imported) if command else _in_node(node, imported):
+        yield what, line
+    for child in () if command else ast.iter_child_nodes(node):
+        yield from _below(child, imported, line)
 
 
 def _command(node: ast.AST) -> tuple[str, list[str]] | None:
@@ -102,7 +106,7 @@ def _of_command(kind: str, words: list[str], imported: set[str]) -> list[str]:
             ast.parse(code)
         except SyntaxError:
             return [f"%{name}"]
-        return [*_found(code, imported), *(_found(words[2], imported) if len(words) > 2 else [])]
+        return [what for part in (code, *words[2:]) for what, _ in _found(part, imported)]
     return ["a shell command" if name in ("bash", "sh", "system", "sx", "script") else f"%{name}"]
 
 

@@ -1,8 +1,9 @@
 """Grade one submission: run it in the sandbox, believe signed evidence and nothing else, say what happened.
 
-    result = grade(job)     # both are plain data: it can be called in any process, on any machine with this clone
+    result = grade(job)     # both are plain data
 
-Points need evidence that the student's kernel signed with this run's key: see teaching/_guard.py.
+Points need evidence that the student's kernel signed with this run's key: see teaching/guard.py. What goes wrong before
+the student's first cell, or in our own code, is a Fault and no result: nothing of it is stored.
 """
 
 import ast
@@ -16,35 +17,68 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MIME = re.compile(r"[\w.+-]+/[\w.+-]+")
+DECIDE = ("grading", "guard", "repair", "results", "runner", "sandbox", "suspect")  # what we give points by
+AGAIN = "When that is repaired, the same command grades what is left."
+
+
+class Fault(Exception):
+    """Why a submission could not be graded, which is no fault of its student: one sentence without its full stop."""
+
+
+def batch(jobs: list[dict], workers: int):
+    """The results of all jobs in the order in which they are done. Threads are enough: each waits for a sandbox."""
+    from concurrent.futures import ThreadPoolExecutor, as_completed
+
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for done in as_completed([pool.submit(safely, job) for job in jobs]):
+            yield done.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def safely(job: dict) -> dict:
+    """The result of a job; `fault` says why there is none, so that one submission does not stop the others."""
+    try:
+        return grade(job) | {"digest": job["digest"], "handed_in": job.get("handed_in"), "fault": None}
+    except Fault as fault:
+        why = str(fault)
+    except OSError as error:
+        why = f"{error.strerror or type(error).__name__} on this machine"
+    except Exception as error:  # whatever it is, it is ours: grade() never raises for what a submission holds
+        why = f"the grader itself failed on it ({type(error).__name__}: {_plain(error)})"
+    return {"student": job["student"], "fault": why}
 
 
 def grade(job: dict) -> dict:
-    """The result of one submission; it never raises for anything that a submission holds.
+    """The result of one submission; it never raises for anything that a submission holds, and Fault for our faults.
 
     job: student, area, notebook (text, repaired), graded (by name: source, points), released (code of the lab),
     functions (by exercise), repairs, limits, unsafe, trusted. The result has checks, says, held, remarks, notebook.
     """
     import nbformat
 
-    from teaching import _sandbox
+    from teaching import sandbox
 
     begun = time.monotonic()
     notebook = nbformat.reads(job["notebook"], as_version=4)
     cells, expected = _cells(notebook, job)
-    limits = _sandbox.Limits(**job["limits"])
+    limits = sandbox.Limits(**job["limits"])
     key = secrets.token_hex(32)
-    said = _sandbox.run({"cells": cells, "key": key, "word": f"_{secrets.token_hex(16)}", "area": job["area"],
+    said = sandbox.run({"cells": cells, "key": key, "word": f"_{secrets.token_hex(16)}", "area": job["area"],
                          "imports": _imports(job["released"]), "wrong_answers": _wrong_answers(job["area"])},
                         limits, job["unsafe"])
+    if fault := _fault(said):
+        raise Fault(fault)
     happened = _put_outputs(notebook, said, limits)
     evidence = _evidence(said, key, notebook)
     suspect = _suspects(notebook, job)
     held = bool(suspect) and not job["trusted"]
     checks = [_check(cell, expected, evidence, held) for cell in _graded(notebook)]
     tampered = [f"{check.pop('tampered')}, so {check['title']} earns nothing" for check in checks if check["tampered"]]
-    would = held and any(evidence.get(name, {}).get("right") for name in expected)
+    would = any(check["held"] for check in checks)
     if would:
-        happened.append(f"points are held back until you have looked at it: {_few(suspect)}; if it is honest, run "
+        happened.append(f"points are held back until you have looked at {_few(suspect)}; if it is honest, run "
                         f"`autograde {job['area']} --trust {job['student']}`")
     for check in checks:
         check.pop("tampered", None), check.pop("title", None)
@@ -54,6 +88,20 @@ def grade(job: dict) -> dict:
     return {"student": job["student"], "area": job["area"], "problem": None, "says": says + ".", "held": would,
             "remarks": suspect, "checks": checks, "seconds": round(time.monotonic() - begun, 1),
             "notebook": nbformat.writes(notebook)}
+
+
+def _fault(said: list[dict]) -> str | None:
+    """Why this run says nothing about the student's work, or None: before the first cell all that fails is ours."""
+    last = said[-1]
+    why = f" ({_plain(last['why'])})" if last.get("why") else ""
+    if last["ended"] == "killed":
+        return f"the sandbox was ended from outside{why}"
+    if last["ended"] == "machine":
+        return "this machine ran out of memory while it ran; give it more, or take fewer --jobs"
+    if not any("started" in line for line in said):
+        return {"start": "the kernel did not start"}.get(last["ended"], "the sandbox ended before the kernel was "
+                                                         "there") + why
+    return None
 
 
 def _cells(notebook, job: dict) -> tuple[list[dict | None], dict[str, dict]]:
@@ -149,7 +197,6 @@ def _put_outputs(notebook, said: list[dict], limits) -> list[str]:
         "memory": f"it was ended for using more than {limits.memory:g} GiB of memory",
         "processes": f"it was ended for starting more than {limits.processes} processes",
         "said too much": "it was ended for putting out too much",
-        "start": f"the kernel did not start ({_plain(last.get('why', ''))})",
         "end": "",
     }.get(last["ended"], f"the sandbox ended early ({_plain(last.get('why', '')) or 'it does not say why'})")
     others = len(errors) - 2
@@ -207,11 +254,11 @@ def _evidence(said: list[dict], key: str, notebook) -> dict[str, dict]:
 
 
 def _suspects(notebook, job: dict) -> list[str]:
-    from teaching._suspect import suspects
+    from teaching.suspect import suspects
 
-    cells = [(number, cell.source) for number, cell in enumerate(notebook.cells, start=1)
+    cells = [(f"cell {number}", cell.source) for number, cell in enumerate(notebook.cells, start=1)
              if cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("grade")]
-    return suspects(cells, job["released"])
+    return [_plain(what) for what in suspects(cells, job["released"])]
 
 
 def _few(things: list[str]) -> str:
@@ -223,7 +270,7 @@ def _check(cell, expected: dict, evidence: dict, held: bool) -> dict:
     import nbformat
 
     from mlelab.check.outcome import RIGHT
-    from teaching._results import STOPPED, Check, verdict_of
+    from teaching.results import STOPPED, Check, verdict_of
 
     name, points = cell.metadata.nbgrader.grade_id, float(cell.metadata.nbgrader.points)
     verdict, misconception, says = verdict_of(cell)
@@ -249,7 +296,7 @@ def _check(cell, expected: dict, evidence: dict, held: bool) -> dict:
         cell.outputs.append(nbformat.v4.new_output("error", ename="NoPoints", evalue=says, traceback=[says]))
     check = Check(name, points, points if earned and not held else 0, verdict, misconception, says)
     return {"name": name, "points": points, "score": check.score, "verdict": verdict, "misconception": misconception,
-            "says": says, "tampered": tampered, "title": check.title}
+            "says": says, "held": held and earned, "tampered": tampered, "title": check.title}
 
 
 def digest(job: dict) -> str:
@@ -263,8 +310,8 @@ def digest(job: dict) -> str:
 
 def _code_digest(area: str) -> str:
     words = hashlib.sha256()
-    files = [*sorted((ROOT / "mlelab" / "check").glob("*.py")), *sorted(Path(__file__).parent.glob("_*.py")),
-             ROOT / "tests" / "wrong_answers" / f"{area}.py"]
+    files = [*sorted((ROOT / "mlelab" / "check").glob("*.py")), ROOT / "tests" / "wrong_answers" / f"{area}.py",
+             *(Path(__file__).with_name(f"{name}.py") for name in DECIDE)]
     for path in files:
         if path.exists() and (not path.name[0].isdigit() or path.stem == area):
             words.update(path.name.encode() + path.read_bytes())

@@ -1,0 +1,145 @@
+"""What grading found: for each student and lab the verdict, points and misconception of each check.
+
+It stands in autograded/STUDENT/AREA/result.json, and counts as long as the submission is the one that was graded. The
+points are those of the gradebook: a person may have given others since.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlelab.check.misconceptions import MISCONCEPTIONS
+from mlelab.check.outcome import NOT_ATTEMPTED, RIGHT, WRONG
+
+STOPPED = "stopped"  # the cell ended with an error that is none of ours, or was not reached
+OURS = ("timestamp.txt", "lab.ipynb.before", "lab.ipynb.new")
+VERDICTS = (RIGHT, WRONG, NOT_ATTEMPTED, STOPPED)
+
+
+@dataclass
+class Check:
+    """One graded cell: its name, what it is worth and what it earned, the verdict, the code of the misconception."""
+
+    name: str
+    points: float
+    score: float
+    verdict: str
+    misconception: str | None = None
+    says: str = ""
+    held: bool = False  # earned, and waiting for somebody to look
+
+    @property
+    def exercise(self) -> str:
+        return ".".join(self.name.split("-")[1:3])
+
+    @property
+    def hidden(self) -> bool:
+        return self.name.startswith("hidden-")
+
+    @property
+    def title(self) -> str:
+        part = " ".join(self.name.split("-")[3:])
+        return f"hidden check of {self.exercise}" if self.hidden else self.exercise + (f" {part}" if part else "")
+
+
+@dataclass
+class Submission:
+    student: str
+    area: str
+    checks: list[Check] = field(default_factory=list)
+    problem: str = ""  # why the file could not be graded
+    graded: bool = True  # else it was handed in, and nobody has graded this file yet
+
+    @property
+    def score(self) -> float:
+        return sum(check.score for check in self.checks)
+
+    @property
+    def points(self) -> float:
+        return sum(check.points for check in self.checks)
+
+    @property
+    def held(self) -> bool:
+        return any(check.held for check in self.checks)
+
+
+def fingerprint(folder: Path) -> str:
+    """What tells one submission from another: all its files but those that we write."""
+    words = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.is_file() and path.name not in OURS):
+        words.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return words.hexdigest()
+
+
+def results(course: Path, area: str) -> list[Submission]:
+    """The submissions of a lab in the order of the students' names, those that are not graded too."""
+    found = []
+    for folder in sorted(path for path in course.glob(f"submitted/*/{area}") if path.is_dir()):
+        student = folder.parent.name
+        path = course / "autograded" / student / area / "result.json"
+        result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if result.get("handed_in") != fingerprint(folder):
+            found.append(Submission(student, area, graded=False))
+            continue
+        checks = [Check(**{name: check.get(name) for name in ("name", "points", "score", "verdict", "misconception",
+                                                              "says", "held")}) for check in result["checks"]]
+        found.append(Submission(student, area, checks, result.get("problem") or ""))
+    return _with_scores(course, area, found)
+
+
+def verdict_of(cell) -> tuple[str, str | None, str]:
+    """The verdict, misconception and sentence that a check cell shows."""
+    text = "\n".join(output_text(output) for output in cell.get("outputs", []))
+    found = re.search(rf"^[✔✘○] \S+ .*: ({RIGHT}|{WRONG}|{NOT_ATTEMPTED})\n? *(.*)", text, re.M)
+    if not found:
+        if cell.metadata.nbgrader.grade_id.startswith("hidden-"):
+            failed = any(output.output_type == "error" for output in cell.get("outputs", []))
+            return (WRONG if failed else RIGHT if cell.get("execution_count") else STOPPED), None, ""
+        return STOPPED, None, text.strip().rpartition("\n")[2][:200]
+    code = re.search(r"^ *(M\d\d) ", text, re.M)
+    return found[1], code[1] if code and code[1] in MISCONCEPTIONS else None, found[2].strip()
+
+
+def output_text(output) -> str:
+    text = output.get("text") or output.get("data", {}).get("text/plain") or "\n".join(output.get("traceback", []))
+    return re.sub(r"\x1b\[[\d;]*m", "", "".join(text))
+
+
+def _with_scores(course: Path, area: str, found: list[Submission]) -> list[Submission]:
+    """The submissions with what each check has in the gradebook."""
+    if not (course / "gradebook.db").exists():
+        return found
+    from nbgrader.api import Assignment, BaseCell, Grade, Gradebook, Student, SubmittedAssignment, SubmittedNotebook
+
+    from teaching import classroom
+
+    classroom.reach_nbgrader()
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        scores = {(student, name): (score, manual) for student, name, score, manual in gradebook.db.query(
+            Student.id, BaseCell.name, Grade.score, Grade.manual_score).select_from(Grade)
+            .join(BaseCell, Grade.cell_id == BaseCell.id)
+            .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
+            .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
+            .join(Student, SubmittedAssignment.student_id == Student.id).filter(Assignment.name == area)}
+    for submission in found:
+        for check in submission.checks:
+            check.score, manual = scores.get((submission.student, check.name), (check.score, None))
+            check.held = check.held and manual is None  # a person has looked
+    return found
+
+
+def needed(course: Path, area: str) -> list[Submission]:
+    """The submissions of a lab, or a refusal where none is graded."""
+    from teaching import classroom
+
+    found = results(course, area)
+    if not any(submission.graded for submission in found):
+        classroom.refuse(f"{area} is not graded yet: run `autograde {area}` first.")
+    return found
+
+
+def graded_areas(course: Path) -> list[str]:
+    return sorted({path.parent.name for path in course.glob("autograded/*/*/result.json")})
