@@ -1,6 +1,7 @@
 """A lab is released with what is the class's own, and what is private stays private."""
 
 import datetime
+import re
 import subprocess
 import sys
 
@@ -67,6 +68,74 @@ def test_due_date_hidden_checks_and_copies(term, to_term, hidden, course):
         assignment = gradebook.find_assignment(AREA)
         assert assignment.duedate == datetime.datetime(2027, 2, 1, 22, 59)
         assert assignment.max_score == 4
+
+
+@pytest.fixture
+def running(term, to_term):
+    """The lab is out, and ada's submission is graded."""
+    assert to_term()[0] == 0
+    with Gradebook(f"sqlite:///{term / 'gradebook.db'}") as gradebook:
+        gradebook.add_student("ada")
+        gradebook.add_submission(AREA, "ada")
+        for grade in gradebook.find_submission_notebook("lab", AREA, "ada").grades:
+            grade.auto_score = 1
+        gradebook.find_comment("exercise-0-2", "lab", AREA, "ada").manual_comment = "Well done."
+        gradebook.db.commit()
+    return term
+
+
+def kept(term) -> tuple[dict[str, float | None], str]:
+    with Gradebook(f"sqlite:///{term / 'gradebook.db'}") as gradebook:
+        notebook = gradebook.find_submission_notebook("lab", AREA, "ada")
+        comment = gradebook.find_comment("exercise-0-2", "lab", AREA, "ada").manual_comment
+        return {grade.name: grade.auto_score for grade in notebook.grades}, comment
+
+
+def test_a_hidden_check_comes_and_is_corrected_after_the_lab_is_out(running, to_term, hidden):
+    """The gradebook keeps its submissions, their points and comments, and has room for the points of the new check."""
+    for text in (HIDDEN + "\n" + HIDDEN, HIDDEN.replace("points=2", "points=3").replace("30)", "29)")):
+        (hidden / f"{AREA}.py").write_text(text)
+        status, said = to_term("--hidden", hidden)
+        assert status == 0, said
+        new = dict.fromkeys([f"hidden-0-2-{n + 1}" for n in range(text.count("# %%"))])
+        assert kept(running) == ({"check-0-1": 1, "check-0-2": 1} | new, "Well done.")
+        with Gradebook(f"sqlite:///{running / 'gradebook.db'}") as gradebook:
+            assert text.split("\n")[2] in gradebook.find_source_cell("hidden-0-2-1", "lab", AREA).source
+            assert gradebook.find_assignment(AREA).max_score == 2 + sum(
+                int(points) for points in re.findall(r"points=(\d)", text))
+    assert "name the folder of the hidden checks again" in to_term()[1]
+    assert "hidden-0-2-1" in (running / "labs" / AREA / "lab.ipynb").read_text()
+
+
+def contents(term) -> dict:
+    files = {path: path.read_bytes() for path in term.rglob("*") if path.is_file() and path.suffix != ".db"}
+    return files | {"kept": kept(term)}
+
+
+def test_a_release_that_fails_changes_nothing(running, to_term, hidden, monkeypatch):
+    before = contents(running)
+    (hidden / f"{AREA}.py").write_text(HIDDEN)
+    with monkeypatch.context() as patched:
+        patched.setattr(release, "STUB", "### END HIDDEN TESTS\n### BEGIN HIDDEN TESTS\n### BEGIN HIDDEN TESTS")
+        status, said = to_term("--hidden", hidden)
+    assert status == 1 and "nbgrader could not release 00_start, and nothing was changed: " in said
+    assert "RuntimeError" in said and "\n" not in said
+    assert contents(running) == before
+
+
+def test_points_of_a_running_term_do_not_move(running, to_term, monkeypatch):
+    before, real = contents(running), release.insert
+
+    def moved(notebook, *more):
+        next(cell for cell in notebook.cells if cell.id == "check-0-2").metadata.nbgrader["points"] = 5
+        real(notebook, *more)
+
+    monkeypatch.setattr(release, "insert", moved)
+    status, said = to_term()
+    assert (status, said) == (
+        1, "Nothing was changed: 1 submissions of 00_start are graded, and check-0-2 had 1 points, which would be 5. Keep "
+        "a class on the release of the course that it began with, or take another folder.")
+    assert contents(running) == before
 
 
 def test_the_handout_has_no_solutions_and_works(tmp_path):

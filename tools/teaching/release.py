@@ -9,8 +9,9 @@ like 00_start.py, in cells:
 
 Each becomes a graded cell behind the check of that exercise; students see only that it exists. It must fail for a
 function that returns None. With --roster each student gets released/AREA/STUDENT/lab.ipynb, whose checks print a number
-of the student's own. --handout writes the whole course without solutions, for a class that should not have them at
-hand.
+of the student's own. --handout writes the whole course without solutions, for a class that should not have them.
+
+A lab that is out can be released again, with another hidden check or date: submissions stay, and are graded anew.
 """
 
 from pathlib import Path
@@ -67,10 +68,8 @@ def run(arguments) -> int:
     if arguments.no_solutions:
         notebook.cells[1].source = notebook.cells[1].source.replace("import mlelab\n", QUIET + "import mlelab\n")
     insert(notebook, hidden, area)
-    if course != root:
-        classroom.save(course / "solutions" / area / "lab.ipynb", nbformat.writes(notebook) + "\n")
     print(f"{area}: clearing solutions …", flush=True)
-    generate(course, area, due)
+    generate(course, area, notebook, due)
     released = course / "labs" / area / "lab.ipynb"
     for number, person in enumerate(people, start=1):
         classroom.progress(number, len(people), person.id)
@@ -170,29 +169,105 @@ def insert(notebook, hidden: list[tuple[str, float, str]], area: str) -> None:
         notebook.cells.insert(places[-1] + 1, cell)
 
 
-def generate(course: Path, area: str, due) -> None:
-    """Let nbgrader write labs/AREA and its gradebook."""
+def generate(course: Path, area: str, notebook, due) -> None:
+    """Let nbgrader make the released lab beside the course; what is there changes only when that went well."""
+    import copy
+    import logging
     import shutil
-    from datetime import UTC
+    import tempfile
 
+    import nbformat
     from nbgrader.api import Gradebook
     from nbgrader.converters import GenerateAssignment
     from nbgrader.converters.base import NbGraderException
     from nbgrader.coursedir import CourseDirectory
+    from nbgrader.preprocessors import NbGraderPreprocessor, SaveCells
     from traitlets.config import PyFileConfigLoader
 
     from teaching import classroom
 
     classroom.reach_nbgrader()
+    kept: list = []
+
+    class KeepCells(NbGraderPreprocessor):
+        """Where nbgrader would write its gradebook: it refuses to while there are submissions."""
+
+        def preprocess(self, notebook, resources):
+            kept.append(copy.deepcopy(notebook))
+            return notebook, resources
+
+    said: list[str] = []
+    log = logging.Logger("release")
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: said.append(record.getMessage().strip().rpartition("\n")[2])
+    log.addHandler(handler)
     config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
-    config.CourseDirectory.root = str(course)
-    directory = CourseDirectory(config=config, assignment_id=area)
+    there = CourseDirectory(config=config, root=str(course))
+    with tempfile.TemporaryDirectory(prefix=".releasing-", dir=course) as folder:
+        beside, source = Path(folder), course / "solutions" / area
+        if source.exists():
+            shutil.copytree(source, beside / "solutions" / area)
+        classroom.save(beside / "solutions" / area / "lab.ipynb", nbformat.writes(notebook) + "\n")
+        directory = CourseDirectory(config=config, assignment_id=area, root=str(beside))
+        maker = GenerateAssignment(coursedir=directory, config=config, log=log, no_database=True)
+        maker.preprocessors = [KeepCells if step is SaveCells else step for step in maker.preprocessors]
+        try:
+            maker.start()
+        except (NbGraderException, SystemExit):
+            why = next((line for line in said if "Error" in line), said[0] if said else "it does not say why")
+            classroom.refuse(f"nbgrader could not release {area}, and nothing was changed: {why}")
+        with Gradebook(there.db_url, there.course_id) as book:
+            enter(kept[0], book, area, due)
+        lab = course / "labs" / area
+        lab.parent.mkdir(exist_ok=True)
+        if lab.exists():
+            lab.rename(beside / "before")
+        (beside / "labs" / area).rename(lab)
+        if course != classroom.ROOT:
+            shutil.copytree(beside / "solutions" / area, source, dirs_exist_ok=True)
+
+
+def enter(notebook, book, area: str, due) -> None:
+    """Bring the gradebook to the lab as it is released now; with submissions in it, the course's points do not move."""
+    from datetime import UTC
+
+    from nbgrader import utils
+    from nbgrader.api import Comment, Grade, MissingEntry
+
+    from teaching import classroom
+
+    book.update_or_create_assignment(area, **({"duedate": due.astimezone(UTC).replace(tzinfo=None)} if due else {}))
     try:
-        GenerateAssignment(coursedir=directory, config=config, force=True).start()
-    except (NbGraderException, SystemExit):
-        classroom.refuse(f"nbgrader could not release {area}: run `nbgrader generate_assignment {area} --force` in "
-                      f"{course} to see why.")
-    shutil.rmtree(course / "labs" / ".ipynb_checkpoints", ignore_errors=True)
-    if due:
-        with Gradebook(directory.db_url, directory.course_id) as gradebook:
-            gradebook.update_or_create_assignment(area, duedate=due.astimezone(UTC).replace(tzinfo=None))
+        lab = book.find_notebook("lab", area)
+    except MissingEntry:
+        lab = book.add_notebook("lab", area)
+    made = {cell.metadata.nbgrader.grade_id: cell for cell in notebook.cells if cell.metadata.get("nbgrader")}
+    points = {name: float(cell.metadata.nbgrader.points) for name, cell in made.items() if utils.is_grade(cell)}
+    known = lab.grade_cells if lab.submissions else []
+    hidden = [any(name.startswith("hidden-") for name in names) for names in ([cell.name for cell in known], points)]
+    if hidden == [True, False]:
+        classroom.refuse(f"Nothing was changed: {area} has hidden checks and graded submissions; name the folder of "
+                         "the hidden checks again.")
+    for cell in known:
+        if not cell.name.startswith("hidden-") and cell.max_score != points.get(cell.name):
+            classroom.refuse(f"Nothing was changed: {len(lab.submissions)} submissions of {area} are graded, and "
+                             f"{cell.name} had {cell.max_score:g} points, which would be {points.get(cell.name, 0):g}. "
+                             "Keep a class on the release of the course that it began with, or take another folder.")
+    for cell in [cell for cell in [*lab.grade_cells, *lab.solution_cells, *lab.source_cells] if cell.name not in made]:
+        for row in [*getattr(cell, "grades", ()), *getattr(cell, "comments", ())]:
+            book.db.delete(row)
+        book.db.delete(cell)
+    for name, cell in made.items():
+        if name in points:
+            book.update_or_create_grade_cell(name, "lab", area, max_score=points[name], cell_type=cell.cell_type)
+        if utils.is_solution(cell):
+            book.update_or_create_solution_cell(name, "lab", area)
+        book.update_or_create_source_cell(name, "lab", area, cell_type=cell.cell_type, locked=utils.is_locked(cell),
+                                          source=cell.source, checksum=cell.metadata.nbgrader.get("checksum"))
+    lab = book.find_notebook("lab", area)
+    for submission in lab.submissions:
+        for kind, cells, rows in ((Grade, lab.grade_cells, submission.grades),
+                                  (Comment, lab.solution_cells, submission.comments)):
+            for cell in [cell for cell in cells if cell.id not in {row.cell_id for row in rows}]:
+                book.db.add(kind(cell_id=cell.id, notebook=submission))
+    book.db.commit()
