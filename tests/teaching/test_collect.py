@@ -7,9 +7,11 @@ import time
 import zipfile
 from pathlib import Path
 
+import nbformat
 import pytest
-from teaching import classroom, collect
+from teaching import classroom, collect, repair
 
+from tests.journeys.students import handed_in
 from tests.teaching.conftest import AREA
 
 # By file name, the student it belongs to (None: nobody can tell).
@@ -86,7 +88,7 @@ def test_a_download_of_each_system_is_collected(course, run, solved, empty):
     source.write_bytes(zipped(files))
     status, said = run("collect", AREA, source, "--roster", course / "roster.csv")
     assert status == 1
-    assert "notes.docx: not matched: Not a notebook." in said
+    assert "notes.docx: not matched: Nobody in the roster fits the name of the file." in said
     assert "1 of 4 have handed in nothing: mary_ann." in said
     rows = listed(course)
     assert set(rows) == set(files)
@@ -120,12 +122,83 @@ def test_another_notebook_beside_the_lab_does_not_count(course, run, solved):
     assert (course / "submitted" / "ada" / AREA / "lab.ipynb").read_bytes() == solved
 
 
+HELPER = b"def mean(values): return sum(values) / len(values)"
+# The names that each system gives to the notebook, a helper and a table of one hand-in.
+TOGETHER = {
+    "Canvas": "lovelaceada_501_900{n}_{name}", "Moodle": "Ada Lovelace_1_assignsubmission_file_/{name}",
+    "flat Moodle": "Ada Lovelace_1_assignsubmission_file_{name}",
+    "Blackboard": "Lab 1_ada_attempt_2026-01-01-10-20-30_{name}", "a folder": "ada/00_start/{name}",
+}
+
+
+@pytest.mark.parametrize("system", TOGETHER)
+def test_helpers_and_tables_come_along_with_the_notebook(course, run, solved, system):
+    files = {"a_helper.py": HELPER, "lab.ipynb": solved, "rows.csv": b"1,2", "numpy.py": b"x = 1", "cv.pdf": b"%PDF",
+             "zz_helpers.py": b"def late_share(delays, threshold): return 0.5"}
+    inbox = write(course.parent / "inbox", {TOGETHER[system].format(n=n, name=name): content
+                                            for n, (name, content) in enumerate(files.items())})
+    status, said = run("collect", AREA, inbox, "--roster", course / "roster.csv")
+    assert status == 0 and "1 submissions of 00_start collected with 2 more files, 1 older attempts" in said
+    assert "numpy.py: left out: It would stand in the way of the module numpy.\n" in said
+    assert "cv.pdf: left out: It is no notebook, helper or table.\n" in said
+    there = {path.name: path.read_bytes() for path in (course / "submitted" / "ada" / AREA).iterdir()
+             if path.name != "timestamp.txt"}
+    assert there == {name: files[name] for name in ("a_helper.py", "lab.ipynb", "rows.csv")}
+    assert run("collect", AREA, inbox, "--roster", course / "roster.csv")[0] == 0
+    assert not (course / "collected" / AREA).exists()  # the same again replaces nothing
+
+
+def test_files_of_a_later_attempt_keep_the_names_that_the_code_knows(course, run, solved, empty):
+    """Canvas numbers them all."""
+    write(course.parent / "inbox", {
+        "lovelaceada_501_1_lab.ipynb": empty, "lovelaceada_501_2_rows.csv": b"1", "lovelaceada_501_4_rows-1.csv": b"2",
+        "lovelaceada_501_3_lab-1.ipynb": solved})
+    run("collect", AREA, course.parent / "inbox", "--roster", course / "roster.csv")
+    assert (course / "submitted" / "ada" / AREA / "rows.csv").read_bytes() == b"2"
+    assert (course / "submitted" / "ada" / AREA / "lab.ipynb").read_bytes() == solved
+
+
+def test_who_handed_in_no_notebook_is_named(course, run, solved):
+    write(course.parent / "inbox", {"ada/lab.ipynb": solved, "grace/Lab.pdf": b"%PDF", "line\nbreak.ipynb": solved})
+    status, said = run("collect", AREA, course.parent / "inbox", "--roster", course / "roster.csv")
+    assert status == 1 and "grace/Lab.pdf: collected for grace: It is no notebook.\n" in said
+    assert "1 have handed in no notebook: grace.\n" in said and "2 of 4 have handed in nothing: jose" in said
+    assert "line?break.ipynb: not matched" in said
+    with pytest.raises(repair.RepairError, match="There is no notebook; there is Lab.pdf."):
+        repair.in_place(course / "submitted" / "grace" / AREA, AREA, course / "labs")
+
+
+def test_the_lab_of_another_week_is_told_to_its_student(course, run):
+    other = nbformat.writes(handed_in("01_lifecycle", {})).encode()
+    write(course.parent / "inbox", {"ada/lab.ipynb": other})
+    said = run("collect", AREA, course.parent / "inbox", "--roster", course / "roster.csv")[1]
+    assert "ada/lab.ipynb: collected for ada: It holds no function of 00_start.\n" in said
+    with pytest.raises(repair.RepairError, match="It is the notebook of 01_lifecycle, not of 00_start"):
+        repair.in_place(course / "submitted" / "ada" / AREA, AREA, course / "labs")
+
+
+def test_the_time_of_moodles_worksheet_and_the_mark_of_canvas_are_kept(course, run, solved):
+    sheet = course.parent / "worksheet.csv"
+    sheet.write_text("Identifier,Full name,Status,Last modified (submission)\n"
+                     'Participant 1,Ada Lovelace,Submitted,"Monday, 1 February 2027, 11:05 PM"\n'
+                     "Participant 2,Grace Hopper,Submitted,Montag irgendwann\n")
+    write(course.parent / "inbox", {f"{name}_{n}_assignsubmission_file_/lab.ipynb": solved
+                                    for n, name in enumerate(("Ada Lovelace", "Grace Hopper"), start=1)})
+    run("collect", AREA, course.parent / "inbox", "--roster", sheet)
+    known = classroom.stamp(course / "submitted" / "Participant-1" / AREA / "timestamp.txt")
+    assert f"{known:%Y-%m-%d %H:%M}" == "2027-02-01 23:05"
+    assert not (course / "submitted" / "Participant-2" / AREA / "timestamp.txt").exists()
+    write(course.parent / "canvas", {"hoppergrace_LATE_502_9002_lab.ipynb": solved})
+    run("collect", AREA, course.parent / "canvas", "--roster", course / "roster.csv")
+    assert (course / "submitted" / "grace" / AREA / "late.txt").exists()
+
+
 def test_two_who_fit_are_not_guessed(course, run, solved):
     twins = course.parent / "twins.csv"
     twins.write_text("student_id,first_name,last_name\na1,Ann,Lee\na2,Ann,Lee\n")
     write(course.parent / "inbox", {"Ann Lee_5_assignsubmission_file_/lab.ipynb": solved})
     status, said = run("collect", AREA, course.parent / "inbox", "--roster", twins)
-    assert status == 1 and "It fits a1 and a2." in said
+    assert status == 1 and "It fits a1 and a2. Name Moodle's grading worksheet as the roster" in said
     assert not (course / "submitted").exists()
 
 
@@ -239,8 +312,8 @@ def test_a_time_does_not_outlive_its_attempt(course, run, solved, empty):
     assert status == 0 and "It replaces what was collected before, kept as collected/00_start/replaced/ada-" in said
     assert "Its time is not known; write it into timestamp.txt if it counts." in said
     assert stamped(course) is None
-    kept = {path.suffix: path.read_bytes() for path in (course / "collected" / AREA / "replaced").iterdir()}
-    assert kept == {".ipynb": empty, ".txt": b"2026-01-01 08:00\n"}
+    kept = {path.name: path.read_bytes() for path in (course / "collected" / AREA / "replaced").rglob("*.*")}
+    assert kept == {"lab.ipynb": empty, "timestamp.txt": b"2026-01-01 08:00\n"}
     run("collect", AREA, write(course.parent / "second", {LATER: empty}))
     assert "2026-01-02" in stamped(course)
 
@@ -324,7 +397,7 @@ def test_what_lay_there_before_is_kept(course, run, solved, empty):
     assert not (course / "collected" / AREA).exists()
     write(inbox, {"ada/lab.ipynb": solved})
     run("collect", AREA, inbox)
-    kept, = (course / "collected" / AREA / "replaced").iterdir()
+    kept, = (course / "collected" / AREA / "replaced").rglob("*.ipynb")
     assert kept.read_bytes() == empty
 
 

@@ -133,8 +133,8 @@ def test_points_of_a_running_term_do_not_move(running, to_term, monkeypatch):
     monkeypatch.setattr(release, "insert", moved)
     status, said = to_term()
     assert (status, said) == (
-        1, "Nothing was changed: 1 submissions of 00_start are graded, and check-0-2 had 1 points, which would be 5. Keep "
-        "a class on the release of the course that it began with, or take another folder.")
+        1, "Nothing was changed: 1 submissions of 00_start are graded, and check-0-2 had 1 points, which would be 5. "
+        "Keep a class on the release of the course that it began with, or take another folder.")
     assert contents(running) == before
 
 

@@ -1,5 +1,6 @@
 """The books of a class: jobs from what was handed in, results into files and nbgrader's gradebook."""
 
+import base64
 import hashlib
 import json
 import os
@@ -58,7 +59,7 @@ class Books:
             classroom.refuse(f"There is no solutions/{self.area}/lab.ipynb in {self.course}: run `release {self.area}` "
                              "first.")
         notebook, _ = repair.repair(path, self.area, self.course / "labs")
-        return self._job("our solution", nbformat.writes(notebook), [], trusted=True)
+        return self._job("our solution", nbformat.writes(notebook), [], trusted=True, files={})
 
     def job(self, student: str, folder: Path, trust: bool) -> dict | None:
         """What `grading.grade` needs, or None for a file that cannot be read, which is entered at once.
@@ -72,7 +73,8 @@ class Books:
             if trust:
                 classroom.save(looked_at, mark + "\n")
             trusted = looked_at.exists() and looked_at.read_text().strip() == mark
-            return self._job(student, text, said, trusted) | {"handed_in": results.fingerprint(folder)}
+            files = {name: base64.b64encode(data).decode() for name, data in results.along(folder).items()}
+            return self._job(student, text, said, trusted, files) | {"handed_in": results.fingerprint(folder)}
         except repair.RepairError as error:
             checks = [{"name": name, "points": cell["points"], "score": 0, "verdict": results.STOPPED,
                        "misconception": None, "says": "", "held": False} for name, cell in self.graded.items()]
@@ -88,9 +90,10 @@ class Books:
         except Exception as error:  # a full disk, a file of somebody else's, or a mistake of ours
             raise grading.Fault(f"it could not be repaired ({type(error).__name__}: {error})") from None
 
-    def _job(self, student: str, text: str, said: list[str], trusted: bool) -> dict:
+    def _job(self, student: str, text: str, said: list[str], trusted: bool, files: dict[str, str]) -> dict:
         job = self.settings | {"student": student, "area": self.area, "notebook": text, "graded": self.graded,
-                               "released": self.released, "functions": self.functions, "trusted": trusted}
+                               "released": self.released, "functions": self.functions, "trusted": trusted,
+                               "files": files}
         return job | {"digest": grading.digest(job), "repairs": said}
 
     def is_graded(self, job: dict) -> bool:

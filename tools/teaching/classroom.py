@@ -81,6 +81,11 @@ def save(path: Path, content: str | bytes) -> Path:
     return path
 
 
+def one_line(text: str) -> str:
+    """What came from a student, in a sentence of ours: on one line, without control characters."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def moment(text: str) -> datetime | None:
     """A time, this machine's where it names no zone, as with `release --due`; None if it is none."""
     from dateutil.tz import gettz
@@ -125,6 +130,17 @@ class Person:
     email: str = ""
     keys: set[str] = field(default_factory=set)
     row: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def handed_in(self) -> str:
+        """When Moodle's grading worksheet says that this student handed in, or nothing."""
+        from dateutil import parser
+
+        said = self.row.get("Last modified (submission)") or ""
+        try:
+            return f"{parser.parse(said):%Y-%m-%d %H:%M:%S}" if any(map(str.isdigit, said)) else ""
+        except (ValueError, OverflowError):
+            return ""
 
     @property
     def name(self) -> str:

@@ -1,8 +1,9 @@
 """Collect what a class handed in, from a folder, a zip file or the download of Canvas, Moodle or Blackboard.
 
-Each lab lands in submitted/STUDENT/AREA/lab.ipynb. Whose it is follows from the file's name and the roster: a table
-with student_id and, if you have them, first_name, last_name, email; or the gradebook that the LMS exports. Of several
-attempts the newest one counts. collected/AREA.csv lists every file with what became of it; nothing is lost.
+Each lab lands in submitted/STUDENT/AREA/lab.ipynb, and beside it the student's own helpers and tables. Whose it is
+follows from the file's name and the roster: a table with student_id and, if you have them, first_name, last_name,
+email; or the gradebook that the LMS exports; or Moodle's grading worksheet, which also says when. Of several attempts
+the newest one counts. collected/AREA.csv lists every file with what became of it; nothing is lost.
 """
 
 from pathlib import Path
@@ -29,31 +30,37 @@ def run(arguments) -> int:
     if not arguments.source.exists():
         classroom.refuse(f"There is no {arguments.source}.")
     rows, chosen = sort_out(arguments.source, area, course / "labs", people)
-    for number, (student, handed) in enumerate(sorted(chosen.items()), start=1):
+    for number, (student, files) in enumerate(sorted(chosen.items()), start=1):
         classroom.progress(number, len(chosen), student)
         row = next(row for row in rows if row["status"] == "collected" and row["student"] == student)
-        newer, says = _store(course, area, student, handed, arguments.dry_run)
+        newer, says = _store(course, area, student, files, arguments.dry_run)
         row.update(status="older" if newer else "collected", says=f"{row['says']} {says}".strip())
-    said = {"older": "older attempt", "unmatched": "not matched", "refused": "refused"}
+    said = {"older": "older attempt", "unmatched": "not matched", "refused": "refused", "left": "left out"}
     for row in rows:
         if row["status"] in said or row["says"]:
             about = said.get(row["status"], f"collected for {row['student']}")
-            print(f"{row['file']}: {about}" + (f": {row['says']}" if row["says"] else "."))
+            print(classroom.one_line(f"{row['file']}: {about}" + (f": {row['says']}" if row["says"] else ".")))
     if not arguments.dry_run:
         table = classroom.as_csv([[row[head] for head in HEADS] for row in rows], HEADS)
         listing = classroom.save(course / "collected" / f"{area}.csv", table)
-    count = {status: sum(row["status"] == status for row in rows) for status in (*said, "collected")}
-    print(f"{count['collected']} submissions of {area} collected, {count['older']} older attempts, "
-          f"{count['unmatched']} files not matched, {count['refused']} refused"
+    count = {status: sum(row["status"] == status for row in rows) for status in (*said, "collected", "along")}
+    print(f"{count['collected']} submissions of {area} collected"
+          + (f" with {count['along']} more files" if count["along"] else "")
+          + f", {count['older']} older attempts, {count['unmatched']} files not matched, {count['refused']} refused"
           + ("." if arguments.dry_run else f": see {listing.relative_to(course)}."))
     if people and (absent := sorted({person.id for person in people} - set(chosen))):
         shown = ", ".join(absent[:20]) + (f" and {len(absent) - 20} more" if len(absent) > 20 else "")
         print(f"{len(absent)} of {len(people)} have handed in nothing: {shown}.")
-    return 1 if count["unmatched"] or count["refused"] else 0
+    if without := sorted(student for student, (lab, *_) in chosen.items() if lab is None):
+        print(f"{len(without)} have handed in no notebook: {', '.join(without)}.")
+    return 1 if count["unmatched"] or count["refused"] or without else 0
 
 
-def sort_out(source: Path, area: str, labs: Path, people: list | None) -> tuple[list[dict], dict[str, "Handed"]]:
-    """A row for each file with what becomes of it, and by student the file that counts."""
+def sort_out(source: Path, area: str, labs: Path, people: list | None) -> tuple[list[dict], dict[str, list]]:
+    """A row for each file with what becomes of it, and by student the lab that counts (or None) and what comes along.
+
+    Of a student's files a notebook of this lab is the lab, or else a Python file of it, or else another notebook.
+    """
     refused: list[tuple[str, str]] = []
     words = _words(labs / area / "lab.ipynb")
     found = [(path, again, changed, _fits(content, words)) for path, content, changed, again in _files(source, refused)]
@@ -63,36 +70,43 @@ def sort_out(source: Path, area: str, labs: Path, people: list | None) -> tuple[
         row = dict.fromkeys(HEADS, "") | {"file": path, "status": "unmatched"}
         rows.append(row)
         handed = Handed("/".join(path.split("/")[outer:]), again, changed, fits)
-        row.update(family=handed.family, attempt=handed.time, late="late" if handed.late else "")
+        row.update(family=handed.family, late="late" if handed.late else "")
         if handed.receipt:
-            row.update(status="receipt")
+            row.update(status="receipt", attempt=handed.time)
             continue
-        if not path.lower().endswith((".ipynb", ".json", ".py")):
-            row["says"] = "Not a notebook."
+        fitting = handed.owners(people) if people is not None else [handed.own_name()]
+        if len(fitting) != 1 or fitting[0] is None:
+            row["says"] = ("The name of the file does not say whose it is." if people is None else
+                           "Nobody in the roster fits the name of the file." if not fitting else
+                           f"It fits {' and '.join(person.id for person in fitting)}."
+                           + " Name Moodle's grading worksheet as the roster: it tells them apart." * (
+                               handed.family == "Moodle"))
             continue
-        if people is None:
-            student = handed.own_name()
-            if student is None:
-                row["says"] = "The name of the file does not say whose it is."
-                continue
-        else:
-            fitting = handed.owners(people)
-            if len(fitting) != 1:
-                row["says"] = ("Nobody in the roster fits the name of the file." if not fitting else
-                               f"It fits {' and '.join(person.id for person in fitting)}.")
-                continue
-            student = fitting[0].id
-        if not handed.fits:
-            row["says"] = f"It holds no function of {area}."
-        row.update(status="older", student=student)
+        student = fitting[0]
+        if people is not None:
+            handed.time, student = handed.time or student.handed_in, student.id
+        row.update(status="left", student=student, attempt=handed.time)
         by_student.setdefault(student, []).append((handed, row))
     chosen = {}
-    for student, attempts in by_student.items():
-        best, row = max(attempts, key=lambda attempt: attempt[0].order)
-        row["status"] = "collected"
-        if len(attempts) > 1:
-            row["says"] = (row["says"] + f" The newest of {len(attempts)} files of {student}.").strip()
-        chosen[student] = best
+    for student, files in by_student.items():
+        attempts = [one for one in files if one[0].is_lab]
+        others = sorted((one for one in files if not one[0].is_lab), key=lambda one: one[0].order)
+        best = max(attempts, key=lambda one: one[0].order, default=None)
+        for one, row in attempts:
+            row.update(status="collected" if one is best[0] else "older")
+            row["says"] = "" if one.fits else f"It holds no function of {area}."
+        if best and len(attempts) > 1:
+            best[1]["says"] = (best[1]["says"] + f" The newest of {len(attempts)} files of {student}.").strip()
+        along = {}
+        for one, row in others:
+            row["says"] = one.unwanted() if best else "It is no notebook."
+            row["status"] = "left" if row["says"] else "along"
+            if row["status"] == "along":
+                along[one.beside(best[0])] = one
+        if not best:  # it is kept, and graded as what it is
+            others[-1][1]["status"] = "collected"
+            along = {others[-1][0].name: others[-1][0]}
+        chosen[student] = [best[0] if best else None, along]
     rows += [dict.fromkeys(HEADS, "") | {"file": path, "status": "refused", "says": why} for path, why in refused]
     return rows, chosen
 
@@ -104,13 +118,14 @@ class Handed:
         import re
 
         self.path, self.read, self.changed, self.fits = path, read, changed, fits
+        self.is_lab = path.lower().endswith(".ipynb") or fits and path.lower().endswith((".json", ".py"))
         self.family, self.time, self.late, self.receipt = "", "", False, False
         self.keys: list[str] = []
         self.names: list[str] = []
         self.words: list[str] = []
         self.attempt: tuple = ()
         pieces = path.split("/")
-        file = pieces[-1]
+        file = self.name = pieces[-1]
         moodle = next((m for piece in pieces if (m := re.match(
             r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)(?:_(?P<file>.*))?$", piece))), None)
         blackboard = re.match(r"(?P<who>.+)_attempt_(?P<time>\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)(?:_(?P<file>.+)|\.txt)$",
@@ -123,11 +138,12 @@ class Handed:
             self.keys = [f"Participant {moodle['id']}"]  # what a grading worksheet calls a student
             self.plain = f"{moodle['name'][:40]}-{moodle['id']}"
             self.receipt = file.startswith("onlinetext")
+            self.name = (moodle["file"] or file) if moodle[0] == file else file
         elif blackboard:
             self.family = "Blackboard"
             day, clock = blackboard["time"][:10], blackboard["time"][11:].replace("-", ":")
             self.time = f"{day} {clock}"
-            self.receipt = blackboard["file"] is None
+            self.receipt, self.name = blackboard["file"] is None, blackboard["file"] or file
             # The title before the user's name may hold underscores, and so may the user's name: longest first.
             parts = blackboard["who"].split("_")
             self.keys = ["_".join(parts[start:]) for start in range(1, len(parts))] or parts
@@ -135,6 +151,7 @@ class Handed:
             self.attempt = (self.time,)
         elif canvas:
             self.family, self.names, self.late = "Canvas", [canvas["name"]], bool(canvas["late"])
+            self.name = canvas["file"]
             self.keys = [canvas["id"]]
             self.plain = f"{canvas['name'][:40]}-{canvas['id']}"
             self.attempt = (canvas["sub"].zfill(20),)
@@ -144,12 +161,38 @@ class Handed:
             trimmed = re.sub(r"(?i)^(lab|\d\d_[a-z_]+?)[-_ ]+|[-_ ]+(lab|submission)$", "", stem)
             self.keys = self.names = [*pieces[:-1], stem, trimmed]
             self.words = re.split(r"[_\s]+", stem)
-            self.plain = pieces[0] if len(pieces) > 1 else trimmed if trimmed.lower() != "lab" else None
+            alone = trimmed if self.is_lab and trimmed.lower() != "lab" else None
+            self.plain = pieces[0] if len(pieces) > 1 else alone
 
     @property
     def order(self) -> tuple:
-        """Files that hold the lab first, then attempts, copies and times in their order."""
-        return (self.fits, self.attempt, self.copy, self.changed, self.path)
+        """Files that hold the lab first, notebooks first, then attempts, copies and times in their order."""
+        notebook = self.path.lower().endswith(".ipynb")
+        return (self.fits, notebook, self.attempt, self.copy, self.changed, self.path)
+
+    def unwanted(self) -> str:
+        """Why this file does not come along with the lab, or nothing."""
+        import importlib.util
+        import re
+        import sys
+
+        from teaching import results
+
+        stem, ending = Path(self.name).stem, Path(self.name).suffix.lower()
+        if ending not in results.ALONG:
+            return "It is no notebook, helper or table."
+        if self.name in results.OURS or not re.fullmatch(r"\w[\w .()-]*", self.name):
+            return "It has a name that we do not use."
+        if ending == ".py" and (stem in sys.stdlib_module_names or importlib.util.find_spec(stem.split(".")[0])):
+            return f"It would stand in the way of the module {stem}."
+        return "" if len(self.read()) <= results.LARGEST else f"It is larger than {results.LARGEST / 1e6:.0f} MB."
+
+    def beside(self, lab: "Handed") -> str:
+        """The name that the student's code knows it by: Canvas numbers all files of a later attempt."""
+        import re
+
+        again = lab.family == "Canvas" and lab.copy and lab.copy == self.copy
+        return re.sub(r"-\d+(?=\.\w+$)", "", self.name) if again else self.name
 
     def owners(self, people: list) -> list:
         """Everybody whom the file's name fits; single words of it count only where nothing longer fits."""
@@ -281,37 +324,48 @@ def _fits(content: bytes, words: list[str]) -> bool:
     return any(word.encode() in text for word in words)
 
 
-def _store(course: Path, area: str, student: str, handed: Handed, dry_run: bool) -> tuple[bool, str]:
+def _store(course: Path, area: str, student: str, files: list, dry_run: bool) -> tuple[bool, str]:
     """Write the submission: whether one that lies there is newer and stays, and what became of it, which is kept."""
     import hashlib
+    import shutil
     from datetime import UTC
 
-    from teaching import classroom
+    from teaching import classroom, results
 
+    handed, along = files
     folder = course / "submitted" / student / area
-    lab, before, stamp = folder / "lab.ipynb", folder / "lab.ipynb.before", folder / "timestamp.txt"
-    original, content = before if before.exists() else lab, handed.read()
+    stamp = folder / "timestamp.txt"
+    fresh = ({"lab.ipynb": handed.read()} if handed else {}) | {name: one.read() for name, one in along.items()}
+    handed = handed or next(iter(along.values()))
     time = classroom.moment(handed.time)  # the system's clock is taken for this machine's
     says = ""
-    if original.exists():
-        there = original.read_bytes()
-        if there == content:
-            return False, ""
+    there = {path.name: path.read_bytes() for path in sorted(folder.glob("*")) if path.is_file()}
+    before = there.get("lab.ipynb.before", there.get("lab.ipynb"))
+    was = {name: data for name, data in there.items() if name not in results.OURS} | (
+        {"lab.ipynb": before} if before is not None else {})
+    if was == fresh:
+        return False, ""
+    if was:
         known = classroom.stamp(stamp)
         if known and time and time < known:
             return True, f"What {student} handed in at {known:%Y-%m-%d %H:%M} is newer and stays."
-        kept = course / "collected" / area / "replaced" / f"{student}-{hashlib.sha256(there).hexdigest()[:8]}.ipynb"
-        says = f"It replaces what was collected before, kept as {kept.relative_to(course)}."
+        name = next(iter(was))
+        mark = hashlib.sha256(b"".join(was.values())).hexdigest()[:8]
+        kept = course / "collected" / area / "replaced" / f"{student}-{mark}"
+        says = f"It replaces what was collected before, kept as {kept.relative_to(course)}/{name}."
         if stamp.exists() and not time:
             says += " Its time is not known; write it into timestamp.txt if it counts."
         if not dry_run:
-            classroom.save(kept, there)
+            for name, data in was.items():
+                classroom.save(kept / name, data)
             if stamp.exists():
-                classroom.save(kept.with_suffix(".txt"), stamp.read_bytes())
-                stamp.unlink()
-            before.unlink(missing_ok=True)
+                classroom.save(kept / stamp.name, stamp.read_bytes())
+            shutil.rmtree(folder)
     if not dry_run:
-        classroom.save(lab, content)
+        for name, data in fresh.items():
+            classroom.save(folder / name, data)
         if time:
             classroom.save(stamp, f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC\n")
+        elif handed.late:
+            classroom.save(folder / "late.txt", "Canvas says LATE, and not since when.\n")
     return False, says

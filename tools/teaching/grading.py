@@ -7,6 +7,7 @@ the student's first cell, or in our own code, is a Fault and no result: nothing 
 """
 
 import ast
+import base64
 import hashlib
 import hmac
 import json
@@ -54,7 +55,8 @@ def grade(job: dict) -> dict:
     """The result of one submission; it never raises for anything that a submission holds, and Fault for our faults.
 
     job: student, area, notebook (text, repaired), graded (by name: source, points), released (code of the lab),
-    functions (by exercise), repairs, limits, unsafe, trusted. The result has checks, says, held, remarks, notebook.
+    functions (by exercise), files (helpers by name, in base64), repairs, limits, unsafe, trusted. The result has
+    checks, says, held, remarks, notebook.
     """
     import nbformat
 
@@ -66,8 +68,8 @@ def grade(job: dict) -> dict:
     limits = sandbox.Limits(**job["limits"])
     key = secrets.token_hex(32)
     said = sandbox.run({"cells": cells, "key": key, "word": f"_{secrets.token_hex(16)}", "area": job["area"],
-                         "imports": _imports(job["released"]), "wrong_answers": _wrong_answers(job["area"])},
-                        limits, job["unsafe"])
+                        "files": job["files"], "imports": _imports(job["released"]),
+                        "wrong_answers": _wrong_answers(job["area"])}, limits, job["unsafe"])
     if fault := _fault(said):
         raise Fault(fault)
     happened = _put_outputs(notebook, said, limits)
@@ -258,6 +260,8 @@ def _suspects(notebook, job: dict) -> list[str]:
 
     cells = [(f"cell {number}", cell.source) for number, cell in enumerate(notebook.cells, start=1)
              if cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("grade")]
+    cells += [(name, base64.b64decode(data).decode(errors="replace")) for name, data in job["files"].items()
+              if name.endswith(".py")]
     return [_plain(what) for what in suspects(cells, job["released"])]
 
 
@@ -302,8 +306,8 @@ def _check(cell, expected: dict, evidence: dict, held: bool) -> dict:
 def digest(job: dict) -> str:
     """What a result depends on: the submission, the lab as released, the checks, and how we grade."""
     words = hashlib.sha256()
-    for part in (job["notebook"], json.dumps([job[name] for name in ("graded", "released", "trusted", "limits")],
-                                             sort_keys=True), _code_digest(job["area"])):
+    rest = [job[name] for name in ("graded", "released", "trusted", "limits", "files")]
+    for part in (job["notebook"], json.dumps(rest, sort_keys=True), _code_digest(job["area"])):
         words.update(part.encode())
     return words.hexdigest()
 

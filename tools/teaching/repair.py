@@ -15,6 +15,8 @@ from pathlib import Path
 
 import nbformat
 
+from teaching.results import OURS
+
 ROOT = Path(__file__).resolve().parents[2]
 LARGEST = 400e6  # bytes of a file that is read at all
 MOST_CELLS = 5_000
@@ -41,6 +43,8 @@ def repair(source: bytes | str | Path, area: str,
     lab = nbformat.read(released, as_version=4)
     said: list[str] = []
     found, kernel = _read(source, said)
+    if other := _of_another(found, lab.cells, area):
+        raise RepairError(f"It is the notebook of {other}, not of {area}: it was handed in in the wrong place.")
     placed = _place(found, lab.cells, said)
     notebook = nbformat.v4.new_notebook(metadata=lab.metadata, cells=_named(placed))
     if kernel not in (None, lab.metadata.kernelspec.name):
@@ -57,9 +61,10 @@ def in_place(folder: Path, area: str, labs: Path) -> list[str]:
     """
     path, said = folder / "lab.ipynb", []
     if not path.exists():
-        found = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".ipynb", ".py", ".json"))
+        named = [sorted(folder.glob(f"*{ending}")) for ending in (".ipynb", ".py", ".json")]
+        found = next(filter(None, named), [])
         if len(found) != 1:
-            there = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
+            there = ", ".join(sorted(p.name for p in folder.iterdir() if p.name not in OURS)) or "nothing"
             raise RepairError(f"There is no notebook; there is {there}.")
         said.append(f"The file was named {found[0].name}.")
         path = found[0]
@@ -183,6 +188,19 @@ def _count_outputs(cells: list, said: list[str]) -> None:
 
 
 # Placing: which cell of the lab is it, and where does it stand
+
+
+def _of_another(found: list[Cell], lab: list, area: str) -> str | None:
+    """The lab that these cells are of, where they are of another one."""
+    text = "\n".join(cell.source for cell in found)
+    if any(_defines(text, name) for cell in lab if _mark(cell).get("solution") and (name := _function(cell.source))):
+        return None
+    for path in sorted((ROOT / "labs").glob("*/lab.ipynb")):
+        names = [_function(cell.source) for cell in nbformat.read(path, as_version=4).cells
+                 if _mark(cell).get("solution")]
+        if path.parent.name != area and names and sum(_defines(text, name) for name in names if name) > len(names) / 2:
+            return path.parent.name
+    return None
 
 
 def _place(found: list[Cell], lab: list, said: list[str]) -> list[tuple[str | None, nbformat.NotebookNode]]:

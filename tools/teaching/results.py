@@ -14,7 +14,9 @@ from mlelab.check.misconceptions import MISCONCEPTIONS
 from mlelab.check.outcome import NOT_ATTEMPTED, RIGHT, WRONG
 
 STOPPED = "stopped"  # the cell ended with an error that is none of ours, or was not reached
-OURS = ("timestamp.txt", "lab.ipynb.before", "lab.ipynb.new")
+OURS = ("timestamp.txt", "late.txt", "lab.ipynb.before", "lab.ipynb.new")
+ALONG = (".py", ".csv", ".tsv", ".txt", ".json", ".parquet", ".yml", ".yaml", ".npy")  # what comes with a lab
+LARGEST = 10e6  # bytes of such a file
 VERDICTS = (RIGHT, WRONG, NOT_ATTEMPTED, STOPPED)
 
 
@@ -71,6 +73,12 @@ def fingerprint(folder: Path) -> str:
     for path in sorted(path for path in folder.iterdir() if path.is_file() and path.name not in OURS):
         words.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return words.hexdigest()
+
+
+def along(folder: Path) -> dict[str, bytes]:
+    """The helpers and tables that lie beside a lab, by name."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())
+            if path.suffix.lower() in ALONG and path.is_file() and path.name not in OURS}
 
 
 def results(course: Path, area: str) -> list[Submission]:

@@ -5,6 +5,7 @@ cannot look into this one. A cell that does not end is interrupted; a kernel tha
 the notebook. Run by teaching/sandbox.py as `python -I runner.py`.
 """
 
+import base64
 import contextlib
 import ctypes
 import json
@@ -93,6 +94,8 @@ class Notebook:
         if errors or (self.folder / "key").exists():
             why = errors[0]["evalue"] or "it took too long" if errors else "no answer"
             raise RuntimeError(f"the guard did not start: {why}")
+        for name, data in self.job["files"].items():  # now that the checks are loaded, nothing can stand in their way
+            Path(name).write_bytes(base64.b64decode(data))
 
     def put(self, name: str, text: str) -> None:
         path = self.folder / name
