@@ -28,6 +28,7 @@ steps = GenerateAssignment.class_traits()["preprocessors"].default()
 steps.insert(steps.index(ClearSolutions) + 1, TagUnsolved)
 c.GenerateAssignment.preprocessors = steps
 
+c.AssignLatePenalties.plugin_class = "teaching.late.LateWork"
 c.OverwriteCells.add_missing_cells = True
 c.Execute.timeout = 300
 c.IgnorePattern.enabled = True

@@ -114,21 +114,31 @@ def test_the_table_of_each_system_is_its_own_export_filled_in(graded, run, syste
     assert table(graded / "exports" / f"grades-{system}.csv") == [heads, *rows]
 
 
-@pytest.fixture
-def books(graded):
-    """The gradebook as autograding leaves it, beside the results."""
+@pytest.fixture(scope="module")
+def entered(tmp_path_factory):
+    """A gradebook as autograding leaves it."""
     classroom.reach_nbgrader()
-    with Gradebook(f"sqlite:///{graded / 'gradebook.db'}") as gradebook:
+    path = tmp_path_factory.mktemp("entered") / "gradebook.db"
+    with Gradebook(f"sqlite:///{path}") as gradebook:
         gradebook.add_assignment(AREA)
         gradebook.add_notebook("lab", AREA)
         for one in CLASS["ada"]:
             gradebook.add_grade_cell(one["name"], "lab", AREA, max_score=one["points"], cell_type="code")
+        for exercise in ("exercise-0-1", "exercise-0-2"):
+            gradebook.add_solution_cell(exercise, "lab", AREA)
         for student, checks in CLASS.items():
             gradebook.update_or_create_student(student)
             gradebook.add_submission(AREA, student)
             for one in checks:
                 gradebook.find_grade(one["name"], "lab", AREA, student).auto_score = one["score"]
         gradebook.db.commit()
+    return path
+
+
+@pytest.fixture
+def books(graded, entered):
+    shutil.copy(entered, graded)
+    with Gradebook(f"sqlite:///{graded / 'gradebook.db'}") as gradebook:
         yield gradebook
 
 
@@ -191,43 +201,71 @@ def hand_in_at(course, student, time):
     classroom.save(course / "submitted" / student / AREA / "timestamp.txt", time + "\n")
 
 
-@pytest.fixture(scope="module")
-def due(tmp_path_factory):
-    """A gradebook in which the lab is due on 1 February, noon."""
-    classroom.reach_nbgrader()
-    path = tmp_path_factory.mktemp("due") / "gradebook.db"
-    with Gradebook(f"sqlite:///{path}") as gradebook:
-        gradebook.add_assignment(AREA, duedate=datetime.datetime(2027, 2, 1, 12))
-    return path
+@pytest.fixture
+def due(books, graded):
+    """The lab is due on 1 February, noon; due(per_day=10, grace=1) sets what late work costs."""
+    books.update_or_create_assignment(AREA, duedate=datetime.datetime(2027, 2, 1, 12))
+
+    def costs(**policy):
+        with open(graded / "nbgrader_config.py", "a", encoding="utf-8") as config:
+            config.writelines(f"c.LateWork.{name} = {value}\n" for name, value in policy.items())
+
+    return costs
 
 
-@pytest.mark.parametrize(("time", "words", "points"), [
-    ("2027-02-01 11:59:00 UTC", ["--late-per-day", 10], "4"),
-    ("2027-02-01 12:30:00 UTC", ["--late-per-day", 10], "3.6"),
-    ("2027-02-01 12:30:00 UTC", ["--late-per-day", 10, "--late-grace", 1], "4.0"),
-    ("2027-02-03 12:30:00 UTC", ["--late-per-day", 10], "2.8"),
-    ("2027-02-03 12:30:00 UTC", ["--late-per-day", 40, "--late-most", 50], "2.0"),
-    ("2027-03-03 12:30:00 UTC", ["--late-per-day", 10], "0.0"),
-    ("2027-03-03 12:30:00 UTC", [], "4.0"),
-    ("2027-02-01 13:30:00+01:00", ["--late-per-day", 10], "3.6"),
-    ("2027-02-01 13:30:00 CET", ["--late-per-day", 10], "3.6"),
-    ("no time", ["--late-per-day", 10], "4"),
+@pytest.mark.parametrize(("time", "policy", "points"), [
+    ("2027-02-01 11:59:00 UTC", {"per_day": 10}, "4"),
+    ("2027-02-01 12:30:00 UTC", {"per_day": 10}, "3.6"),
+    ("2027-02-01 12:30:00 UTC", {"per_day": 10, "grace": 1}, "4.0"),
+    ("2027-02-03 12:30:00 UTC", {"per_day": 10}, "2.8"),
+    ("2027-02-03 12:30:00 UTC", {"per_day": 40, "most": 50}, "2.0"),
+    ("2027-03-03 12:30:00 UTC", {"per_day": 10}, "0.0"),
+    ("2027-03-03 12:30:00 UTC", {}, "4.0"),
+    ("2027-02-01 13:30:00+01:00", {"per_day": 10}, "3.6"),
+    ("2027-02-01 13:30:00 CET", {"per_day": 10}, "3.6"),
+    ("no time", {"per_day": 10}, "4"),
 ])
-def test_late_work_costs_what_was_said_and_nothing_else(graded, run, due, time, words, points):
-    shutil.copy(due, graded)
+def test_late_work_costs_what_was_said_and_nothing_else(graded, run, books, due, time, policy, points):
+    """In the table, on the feedback page, and in nbgrader's own gradebook."""
+    due(**policy)
     hand_in_at(graded, "ada", time)
-    status, said = run("grades", *words)
+    status, said = run("grades")
     assert status == 0
     rows = {row[0]: row[2] for row in table(graded / "exports" / "grades-table.csv")}
     assert float(rows["ada"]) == float(points)
-    assert ("hours late" in said) == (time > "2027-02-01 12" and time[0] == "2")
-    assert ("ada: submitted/ada/00_start/timestamp.txt holds no time like '2027-02-01 23:59', so the work counts as in "
-            "time.\n" in said) == (time == "no time")
+    late = time > "2027-02-01 12" and time[0] == "2"
+    assert ("hours late" in said) == late
+    assert (f"it loses {4 - float(points):g} points." in said) == (float(points) < 4)
+    assert ("The time is unknown for 2 of 4 submissions" in said) == (time != "no time")
+    books.db.expire_all()
+    assert books.find_submission_notebook("lab", AREA, "ada").late_submission_penalty == (
+        round(4 - float(points), 2) or None)
+    run("feedback", AREA, "ada")
+    page = (graded / "feedback" / "ada" / AREA / "lab.html").read_text()
+    assert f"{float(points):g} of 4 points." in page and ("hours late" in page) == late
+
+
+def test_a_mark_of_canvas_costs_one_day_and_an_extension_nothing(graded, run, books, due):
+    due(per_day=10, grace=2)
+    for student in ("ada", "grace"):
+        classroom.save(graded / "submitted" / student / AREA / "late.txt", "Canvas says LATE.")
+    books.grant_extension(AREA, "grace", days=0)
+    hand_in_at(graded, "jose", "2027-02-02 12:00 UTC")
+    books.grant_extension(AREA, "jose", days=2)
+    said = run("grades")[1]
+    assert "ada: 00_start came late, and nobody knows since when; it loses 0.4 points." in said
+    assert "jose: " not in said
+    assert "The time is unknown" not in said
+
+
+def test_without_a_due_date_it_is_said_that_nobody_is_late(graded, run, books):
+    with open(graded / "nbgrader_config.py", "a", encoding="utf-8") as config:
+        config.write("c.LateWork.per_day = 10\n")
+    assert "00_start has no due date, so nobody is late: release it with --due." in run("grades")[1]
 
 
 def test_a_time_without_a_zone_is_that_of_this_machine(graded, run, due, monkeypatch):
     """In New York, 06:59 is before noon in UTC, and 07:30 is not."""
-    shutil.copy(due, graded)
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     try:
@@ -239,26 +277,7 @@ def test_a_time_without_a_zone_is_that_of_this_machine(graded, run, due, monkeyp
         time.tzset()
 
 
-def test_the_gradebook_gets_the_time_of_the_submission_and_no_other(books, graded, capsys, monkeypatch):
-    from teaching.books import Books
-
-    kept = Books.__new__(Books)
-    kept.course, kept.area, kept.gradebook = graded, AREA, books
-    monkeypatch.setenv("TZ", "America/New_York")
-    time.tzset()
-    try:
-        for at, stored in (("2027-02-01 07:30", datetime.datetime(2027, 2, 1, 12, 30)), ("no time", None)):
-            hand_in_at(graded, "ada", at)
-            kept._points("ada", {})
-            assert books.find_submission(AREA, "ada").timestamp == stored
-    finally:
-        monkeypatch.undo()
-        time.tzset()
-    assert capsys.readouterr().out == "ada: timestamp.txt holds no time like '2027-02-01 23:59', and is not used.\n"
-
-
 @pytest.mark.parametrize(("words", "says"), [
-    (["grades", "--late-per-day", 5], "00_start has no due date: release it with --due, or leave out --late-per-day."),
     (["grades", "--format", "canvas"], "For canvas, name with --roster the table that it exports."),
     (["grades", "--name", "{nothing}"], "'{nothing}' is not a heading: use {number}, {area} or {title}."),
     (["feedback", AREA, "nobody"], "00_start of 'nobody' is not graded."),
@@ -410,7 +429,9 @@ def test_a_round(term, run, browser):
         assert "CANARY" in (term / "autograded" / student / AREA / "lab.ipynb").read_text()
         assert "CANARY" not in page and "cdn" not in page.lower() and "<script" not in page
         assert f"Feedback on {AREA} for {student}" in page and "check_environment" in page
-    assert run("grades", "--course", term, "--late-per-day", 25)[0] == 0
+    with open(term / "nbgrader_config.py", "a", encoding="utf-8") as config:
+        config.write("c.LateWork.per_day = 25\n")
+    assert run("grades", "--course", term)[0] == 0
     assert [row[:3] for row in table(term / "exports" / "grades-table.csv")[2:]] == [
         ["grace", "", "2.25"], ["jose", "", "2.25"], ["linus", "", "0"]]
     assert run("report", AREA, "--course", term)[0] == 0

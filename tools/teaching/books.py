@@ -6,7 +6,6 @@ import json
 import os
 import re
 import warnings
-from datetime import UTC
 from pathlib import Path
 
 from teaching import classroom, grading, repair, results
@@ -130,13 +129,9 @@ class Books:
 
     def _points(self, student: str, checks: dict[str, dict]) -> None:
         """As nbgrader's SaveAutoGrades does: a score that a person gave stays, and is marked for a second look."""
-        book, stamp = self.gradebook, self.course / "submitted" / student / self.area / "timestamp.txt"
-        time = classroom.stamp(stamp)
-        if stamp.exists() and not time:
-            print(f"{student}: {stamp.name} {classroom.NO_TIME}, and is not used.")
+        book = self.gradebook
         book.update_or_create_student(student)
-        handed_in = time.astimezone(UTC).replace(tzinfo=None) if time else None
-        book.update_or_create_submission(self.area, student, timestamp=handed_in)
+        book.update_or_create_submission(self.area, student)
         for grade in book.find_submission_notebook("lab", self.area, student).grades:
             check = checks.get(grade.name, {"score": 0, "held": False})
             grade.auto_score = None if check["held"] else check["score"]
@@ -145,3 +140,4 @@ class Books:
 
     def close(self) -> None:
         self.gradebook.close()
+        results.results(self.course, self.area)  # late work has its time and its penalty now

@@ -68,7 +68,10 @@ def page(submission, body: str) -> str:
         rows.append([check.title, verdict, f"{check.score:g} of {check.points:g}", why])
     said = f"<p>It could not be graded: {escape(submission.problem)}</p>" if submission.problem else ""
     if not submission.problem or submission.score:  # a person may have given points all the same
-        said += f"<p><strong>{submission.score:g} of {submission.points:g} points.</strong></p>"
+        said += f"<p><strong>{submission.total:g} of {submission.points:g} points.</strong></p>"
+    if submission.late:
+        taken = f": {submission.penalty:g} points are taken from {submission.score:g}" if submission.penalty else ""
+        said += f"<p>It came {escape(submission.late)}{taken}.</p>"
     summary = table("Checks", ["Check", "Verdict", "Points", "Why"], rows) if rows else ""
     title = f"Feedback on {escape(submission.area)} for {escape(submission.student)}"
     more = "<h2>Your notebook, as it was graded</h2>" + body if body else ""

@@ -7,8 +7,7 @@ else a new one is added. In a grading worksheet of Moodle, the column Grade is f
 
 A cell stays empty, and the student is named, where points are held back or a submission is not graded yet.
 
-Late work costs nothing unless you say so: --late-per-day 10 takes 10 % of the points for each day begun after the due
-date of `release --due`, --late-grace 2 forgives two hours, --late-most 50 never takes more than half.
+Late work costs what the term's nbgrader_config.py says, which is nothing at first: see tools/teaching/late.py.
 """
 
 from pathlib import Path
@@ -31,9 +30,6 @@ def arguments(parser) -> None:
     parser.add_argument("--name", default="Lab {number}", help="heading of a lab's column (default: 'Lab {number}'; "
                         "{area} and {title} work too)")
     parser.add_argument("--missing", choices=["empty", "zero"], default="empty", help="who handed in nothing")
-    parser.add_argument("--late-per-day", type=float, default=0, metavar="PERCENT")
-    parser.add_argument("--late-grace", type=float, default=0, metavar="HOURS")
-    parser.add_argument("--late-most", type=float, default=100, metavar="PERCENT")
     parser.add_argument("--output", type=Path, help="default: exports/grades-FORMAT.csv in the course's folder")
 
 
@@ -48,6 +44,7 @@ def run(arguments) -> int:
         classroom.refuse("Nothing is graded yet: run `autograde` first.")
     people = classroom.roster(arguments.roster) if arguments.roster else []
     points, possible, late, known, unsure = {}, {}, [], set(), {}
+    policy = results.policy(course)
     waiting: dict[str, list[str]] = {"points are held back": [], "handed in and not graded": []}
 
     def owner(student: str) -> str:
@@ -59,30 +56,33 @@ def run(arguments) -> int:
         return fitting[0] if len(fitting) == 1 else student
 
     for area in areas:
-        due = due_date(course, area)
-        if arguments.late_per_day and not due:
-            classroom.refuse(f"{area} has no due date: release it with --due, or leave out --late-per-day.")
         came_from: dict[str, str] = {}
-        for submission in results.needed(course, area):
-            kept, hours = share(course, submission, due, arguments)
+        submissions = results.needed(course, area)
+        for submission in submissions:
             student = owner(submission.student)
             other = came_from.setdefault(student, submission.student)
             if other != submission.student:
                 classroom.refuse(
                     f"{area} has two submissions of {student}, graded as {other} and {submission.student}: give each "
                     f"a row in {arguments.roster.name}, or remove one from submitted/.")
+            known.add(student)
+            possible[area] = number(max(possible.get(area, 0), submission.points))
             if submission.held or not submission.graded:
                 points[student, area] = WAITS
                 why = "points are held back" if submission.held else "handed in and not graded"
                 waiting[why].append(f"{student} ({area})")
-                known.add(student)
                 continue
-            points[student, area] = number(submission.score * kept)
-            possible[area] = number(max(possible.get(area, 0), submission.points))
-            known.add(student)
-            if hours > 0:
-                late.append(f"{submission.student}: {area} came {hours:.1f} hours late"
-                            + (f" and counts {kept:.0%}." if arguments.late_per_day else "."))
+            points[student, area] = number(submission.total)
+            if submission.late:
+                late.append(f"{submission.student}: {area} came {submission.late}"
+                            + f"; it loses {number(submission.penalty)} points" * bool(submission.penalty) + ".")
+        untimed = [submission.student for submission in submissions if submission.timed is False]
+        if untimed:
+            late.append(f"The time is unknown for {len(untimed)} of {len(submissions)} submissions of {area}, which "
+                        f"count as in time: {', '.join(untimed)}. Write it into submitted/STUDENT/{area}/timestamp.txt "
+                        "as '2027-02-01 23:59'.")
+        if getattr(policy, "per_day", 0) and all(submission.timed is None for submission in submissions):
+            late.append(f"{area} has no due date, so nobody is late: release it with --due.")
     heads, rows = (plain_table if arguments.format == "table" else system_table)(
         arguments, areas, people, points, possible, sorted(known))
     path = classroom.save(arguments.output or course / "exports" / f"grades-{arguments.format}.csv",
@@ -164,40 +164,3 @@ def system_table(arguments, areas, people, points, possible, known):
     if arguments.format == "canvas":  # Canvas takes the points of a new assignment from this row
         rows.insert(0, ["    Points Possible", *[""] * (len(kept) - 1), *(possible[area] for area in areas)])
     return [*kept, *columns.values()], rows
-
-
-def due_date(course: Path, area: str):
-    """The due date that `release` wrote, in UTC, or None."""
-    from datetime import UTC
-
-    from nbgrader.api import Gradebook, MissingEntry
-
-    from teaching import classroom
-
-    if not (course / "gradebook.db").exists():
-        return None
-    classroom.reach_nbgrader()
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
-        try:
-            due = gradebook.find_assignment(area).duedate
-        except MissingEntry:
-            return None
-    return due.replace(tzinfo=UTC) if due else None
-
-
-def share(course: Path, submission, due, arguments) -> tuple[float, float]:
-    """Which share of the points counts, and how many hours late it was; an unknown time is in time."""
-    import math
-
-    from teaching import classroom
-
-    stamp = course / "submitted" / submission.student / submission.area / "timestamp.txt"
-    if due is None or not stamp.exists():
-        return 1.0, 0.0
-    time = classroom.stamp(stamp)
-    if time is None:
-        print(f"{submission.student}: {stamp.relative_to(course)} {classroom.NO_TIME}, so the work counts as in time.")
-        return 1.0, 0.0
-    hours = (time - due).total_seconds() / 3600
-    days = math.ceil(max(hours - arguments.late_grace, 0) / 24)
-    return 1 - min(days * arguments.late_per_day, arguments.late_most) / 100, max(hours, 0.0)

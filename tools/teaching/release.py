@@ -23,6 +23,12 @@ import sys
 
 sys.path.insert(0, {tools!r})
 load_subconfig("nbgrader_config.py", path={root!r})  # noqa: F821, nbgrader defines it
+c = get_config()  # noqa: F821
+
+# Late work costs nothing unless you say so here.
+# c.LateWork.per_day = 10  # percent of the points for each day begun after the due date
+# c.LateWork.grace = 2  # hours that are forgiven
+# c.LateWork.most = 50  # percent at most
 '''
 # What a class gets of this repository; no solutions, tests, pages, and nothing of students.
 HANDOUT = ("README.md", "LICENSE", "Makefile", "pyproject.toml", "requirements.txt", ".gitignore", ".gitattributes",

@@ -53,10 +53,20 @@ class Submission:
     checks: list[Check] = field(default_factory=list)
     problem: str = ""  # why the file could not be graded
     graded: bool = True  # else it was handed in, and nobody has graded this file yet
+    comments: dict[str, str] = field(default_factory=dict)  # what a person wrote, by exercise
+    timed: bool | None = None  # whether it is known when it was handed in; None where there is no due date
+    late: str = ""
+    penalty: float = 0.0
 
     @property
     def score(self) -> float:
+        """The sum of its checks."""
         return sum(check.score for check in self.checks)
+
+    @property
+    def total(self) -> float:
+        """What counts."""
+        return self.score - self.penalty
 
     @property
     def points(self) -> float:
@@ -94,7 +104,7 @@ def results(course: Path, area: str) -> list[Submission]:
         checks = [Check(**{name: check.get(name) for name in ("name", "points", "score", "verdict", "misconception",
                                                               "says", "held")}) for check in result["checks"]]
         found.append(Submission(student, area, checks, result.get("problem") or ""))
-    return _with_scores(course, area, found)
+    return _with_books(course, area, found)
 
 
 def verdict_of(cell) -> tuple[str, str | None, str]:
@@ -115,28 +125,63 @@ def output_text(output) -> str:
     return re.sub(r"\x1b\[[\d;]*m", "", "".join(text))
 
 
-def _with_scores(course: Path, area: str, found: list[Submission]) -> list[Submission]:
-    """The submissions with what each check has in the gradebook."""
-    if not (course / "gradebook.db").exists():
-        return found
-    from nbgrader.api import Assignment, BaseCell, Grade, Gradebook, Student, SubmittedAssignment, SubmittedNotebook
+def policy(course: Path):
+    """nbgrader's plugin for late work, as this course has set it."""
+    from nbgrader.preprocessors import AssignLatePenalties
+    from traitlets.config import PyFileConfigLoader
+
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
+    return AssignLatePenalties(config=config).plugin_class(config=config)
+
+
+def _with_books(course: Path, area: str, found: list[Submission]) -> list[Submission]:
+    """The submissions with what the gradebook says now, in which times and penalties are brought up to date."""
+    from nbgrader.api import Gradebook, MissingEntry
 
     from teaching import classroom
 
+    if not found or not (course / "gradebook.db").exists():
+        return found
     classroom.reach_nbgrader()
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
-        scores = {(student, name): (score, manual) for student, name, score, manual in gradebook.db.query(
-            Student.id, BaseCell.name, Grade.score, Grade.manual_score).select_from(Grade)
-            .join(BaseCell, Grade.cell_id == BaseCell.id)
-            .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
-            .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
-            .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
-            .join(Student, SubmittedAssignment.student_id == Student.id).filter(Assignment.name == area)}
-    for submission in found:
-        for check in submission.checks:
-            check.score, manual = scores.get((submission.student, check.name), (check.score, None))
-            check.held = check.held and manual is None  # a person has looked
+    plugin = policy(course)
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
+        try:
+            entries = {entry.student_id: entry for entry in book.find_assignment(area).submissions}
+        except MissingEntry:
+            return found
+        for submission in found:
+            entry = entries.get(submission.student)
+            for notebook in entry.notebooks if entry else ():
+                grades = {grade.name: grade for grade in notebook.grades}
+                for check in submission.checks:
+                    if grade := grades.get(check.name):
+                        check.score, check.held = grade.score, check.held and grade.manual_score is None
+                submission.comments = {".".join(comment.name.split("-")[1:3]): comment.comment
+                                       for comment in notebook.comments if comment.comment}
+                _late(submission, entry, course / "submitted" / submission.student / area, plugin)
+                notebook.late_submission_penalty = submission.penalty or None
+        book.db.commit()
     return found
+
+
+def _late(submission: Submission, entry, folder: Path, plugin) -> None:
+    """When it was handed in, as far as that is known, and what it costs."""
+    from datetime import UTC, timedelta
+
+    from teaching import classroom
+
+    due = entry.duedate if entry.assignment.duedate else None  # with the extension that a person has granted
+    time, marked = classroom.stamp(folder / "timestamp.txt"), (folder / "late.txt").exists()
+    entry.timestamp = time.astimezone(UTC).replace(tzinfo=None) if time else None
+    if due is None:
+        return
+    if marked and not time:  # as little as it can be: just after what is forgiven
+        entry.timestamp = due + timedelta(hours=getattr(plugin, "grace", 0), minutes=1)
+    submission.timed = time is not None or marked
+    if seconds := entry.total_seconds_late:
+        cost = plugin.late_submission_penalty(submission.student, submission.score, seconds) or 0
+        submission.penalty = round(min(max(cost, 0), submission.score), 2)
+        submission.late = f"{seconds / 3600:.1f} hours late" if time else "late, and nobody knows since when"
 
 
 def needed(course: Path, area: str) -> list[Submission]:
