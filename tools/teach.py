@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 # In the order of a term. Each is a module of tools/teaching: its docstring is the help, `arguments(parser)` names what
 # it takes, `run(arguments)` does it and returns the exit status. Heavy imports stand inside `run`.
-COMMANDS = ["release", "collect", "autograde", "feedback", "grades", "report", "numbers", "quiz"]
+COMMANDS = ["release", "collect", "autograde", "points", "feedback", "grades", "report", "numbers", "quiz"]
 
 
 def main(words: list[str] | None = None) -> int:

@@ -157,6 +157,40 @@ def test_points_that_were_given_by_hand_count_at_once(books, graded, run):
     assert [row[2] for row in table(graded / "reports" / AREA / "exercises.csv")] == ["earned", "0.5", "0.0", "0.333"]
 
 
+def test_points_and_comments_of_a_sheet_reach_grades_and_feedback(books, graded, run):
+    sheet = graded / "sheet.csv"
+    assert run("points", AREA, sheet, "--write")[1] == f"{sheet}: 9 rows.\n"
+    assert table(sheet)[1] == ["ada", "0.1", "", "", ""]
+    sheet.write_text("student;check;points;extra;comment\ngrace;0.1;0.5;;Nearly: look <again>.\njose;0.2;;1.5;\n"
+                     "ada;hidden check of 0.2;0;;\n", encoding="utf-8")
+    assert run("points", AREA, sheet) == (0, "3 rows of sheet.csv are in the gradebook, for 3 students.\n")
+    run("grades")
+    assert [row[2] for row in table(graded / "exports" / "grades-table.csv")[2:]] == ["2", "0.5", "1.5", "0"]
+    run("feedback", AREA)
+    page = (graded / "feedback" / "grace" / AREA / "lab.html").read_text()
+    assert "0.5 of 1, given by hand" in page and page.count("Comment: Nearly: look &lt;again&gt;.") == 1
+    run("points", AREA, sheet, "--write")
+    assert ["grace", "0.1", "0.5", "", "Nearly: look <again>."] in table(sheet)
+    sheet.write_text("student,check,points,comment\ngrace,0.1,-,-\n", encoding="utf-8")
+    run("points", AREA, sheet)
+    run("feedback", AREA)
+    page = (graded / "feedback" / "grace" / AREA / "lab.html").read_text()
+    assert "given by hand" not in page and "Comment" not in page
+
+
+@pytest.mark.parametrize(("row", "says"), [
+    ("eve,0.1,1,", "line 3: no submission of 'eve' is graded; nothing was changed."),
+    ("ada,9.9,1,", "line 3: there is no check '9.9'; there are 0.1, 0.2, hidden check of 0.2. Nothing was changed."),
+    ("ada,0.1,7,", "line 3: '7' is not a number of points for 0.1, which has 1. Nothing was changed."),
+    ("ada,0.1,nan,", "line 3: 'nan' is not a number of points for 0.1, which has 1. Nothing was changed."),
+])
+def test_a_sheet_that_is_wrong_changes_nothing(books, graded, run, row, says):
+    (graded / "sheet.csv").write_text(f"student,check,points,extra\nada,0.1,0,\n{row}\n", encoding="utf-8")
+    assert run("points", AREA, graded / "sheet.csv") == (1, f"sheet.csv, {says}")
+    run("grades")
+    assert table(graded / "exports" / "grades-table.csv")[2][2] == "4"
+
+
 def exported(course, run, export: str, *words) -> tuple[str, list]:
     (course / "export.csv").write_text(export, encoding="utf-8")
     status, said = run("grades", "--format", "moodle", "--roster", course / "export.csv", *words)
@@ -547,5 +581,5 @@ def test_every_command_has_help(capsys):
         with pytest.raises(SystemExit):
             teach.main([name, "--help"])
         assert "--course" in capsys.readouterr().out
-    assert len(set(teach.COMMANDS)) == 8
+    assert len(set(teach.COMMANDS)) == 9
     assert shutil.which("python")

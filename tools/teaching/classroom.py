@@ -152,10 +152,10 @@ class Person:
         return {plain(self.last + self.first), plain(self.first + self.last)} if self.last else set()
 
 
-def roster(path: Path) -> list[Person]:
-    """The people of a class, from a table of yours or an export of Canvas, Moodle or Blackboard."""
+def read_csv(path: Path, what: str) -> csv.DictReader:
+    """The rows of a table of yours or of a system's export, whatever its encoding and delimiter."""
     if not path.exists():
-        refuse(f"There is no roster {path}.")
+        refuse(f"There is no {what} {path}.")
     raw = path.read_bytes()
     mark = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
     try:
@@ -164,7 +164,12 @@ def roster(path: Path) -> list[Person]:
         text = raw.decode("cp1252", errors="replace")
     text = text.lstrip("\ufeff")
     first_line = text.split("\n", 1)[0]
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first_line.count))
+    return csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first_line.count))
+
+
+def roster(path: Path) -> list[Person]:
+    """The people of a class, from a table of yours or an export of Canvas, Moodle or Blackboard."""
+    rows = read_csv(path, "roster")
     heads = {(head or "").strip().casefold(): head for head in rows.fieldnames or []}
     named = {what: next((heads[name] for name in names if name in heads), None) for what, names in HEADINGS.items()}
     if not named["id"]:

@@ -55,17 +55,20 @@ def page(submission, body: str) -> str:
     from mlelab.check.misconceptions import MISCONCEPTIONS
     from teaching.report import STYLE, table
 
-    rows = []
+    rows, comments = [], dict(submission.comments)
     for check in submission.checks:
         named = MISCONCEPTIONS.get(check.misconception)
         lost = check.verdict != "right" or check.score < check.points
         why = check.says if lost and not check.hidden else ""
         if named:
             why = f"{why} {named.code} {named.name}: {named.why}".strip()
+        if comment := comments.pop(check.exercise, ""):
+            why = f"{why} Comment: {comment}".strip()
         verdict = check.verdict
         if check.hidden:
             verdict = "held back" if check.held else "passed" if check.score else "not passed"
-        rows.append([check.title, verdict, f"{check.score:g} of {check.points:g}", why])
+        rows.append([check.title, verdict, f"{check.score:g} of {check.points:g}{', given by hand' * check.by_hand}",
+                     why])
     said = f"<p>It could not be graded: {escape(submission.problem)}</p>" if submission.problem else ""
     if not submission.problem or submission.score:  # a person may have given points all the same
         said += f"<p><strong>{submission.total:g} of {submission.points:g} points.</strong></p>"

@@ -31,6 +31,7 @@ class Check:
     misconception: str | None = None
     says: str = ""
     held: bool = False  # earned, and waiting for somebody to look
+    by_hand: bool = False  # a person gave its points, or some on top
 
     @property
     def exercise(self) -> str:
@@ -156,6 +157,7 @@ def _with_books(course: Path, area: str, found: list[Submission]) -> list[Submis
                 for check in submission.checks:
                     if grade := grades.get(check.name):
                         check.score, check.held = grade.score, check.held and grade.manual_score is None
+                        check.by_hand = grade.manual_score is not None or bool(grade.extra_credit)
                 submission.comments = {".".join(comment.name.split("-")[1:3]): comment.comment
                                        for comment in notebook.comments if comment.comment}
                 _late(submission, entry, course / "submitted" / submission.student / area, plugin)
