@@ -38,6 +38,13 @@ def term(tmp_path, released, solved):
     return course
 
 
+def cmdline(process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has ended since
+        return []
+
+
 def stored(course) -> dict[str, float]:
     """Points in the gradebook, and nothing on disk without them."""
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
@@ -104,7 +111,7 @@ def test_a_sandbox_that_somebody_ends_is_graded_again(term, run, monkeypatch):
     real, begun = subprocess.Popen, []
 
     def end(process):
-        while not any("ipykernel_launcher" in child.cmdline() for child in process.children(recursive=True)):
+        while not any("ipykernel_launcher" in line for line in map(cmdline, process.children(recursive=True))):
             time.sleep(0.1)
         os.kill(process.pid, signal.SIGKILL)
 
