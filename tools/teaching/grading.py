@@ -314,7 +314,9 @@ def digest(job: dict) -> str:
 
 def _code_digest(area: str) -> str:
     words = hashlib.sha256()
-    files = [*sorted((ROOT / "mlelab" / "check").glob("*.py")), ROOT / "tests" / "wrong_answers" / f"{area}.py",
+    checks = ROOT / "mlelab" / "check"
+    files = [*sorted(checks.glob("*.py")), *sorted((checks / area).glob("*.py")), checks / "corpus" / f"{area}.json",
+             ROOT / "tests" / "wrong_answers" / f"{area}.py",
              *(Path(__file__).with_name(f"{name}.py") for name in DECIDE)]
     for path in files:
         if path.exists() and (not path.name[0].isdigit() or path.stem == area):

@@ -26,6 +26,7 @@ CANARY_SECONDS = 1  # of answers known to be wrong, after the first two
 # What checks compare and draw with; the modules of mlelab come on top.
 WATCHED = ("builtins", "copy", "functools", "math", "secrets", "random", "numpy", "numpy.linalg", "numpy.random",
            "pandas", "time")
+INSIDE = {"outcome", "__call__", "spec", "_examined", "_with_body"}  # what an exercise has from its class
 FREE = {"input", "getpass", "display", "get_ipython"}  # replaced by the kernel itself
 
 
@@ -56,7 +57,9 @@ def install(shell, area, folder, imports):
         signed.update(text.encode())
         publish({"text/plain": ""}, metadata={"mlelab": {"said": text, "signed": signed.hexdigest()}})
 
-    known_wrong = _known_wrong(wrong_answers, area)
+    beside = [(number, mistake.part, mistake.function.__name__, mistake.function)
+              for number, exercise in ours.items() for mistake in exercise.mistakes]
+    known_wrong = _known_wrong(wrong_answers, area, beside)
 
     def fooled(exercise, part, begun):
         """The name of a wrong answer that the check takes for right, or None."""
@@ -126,7 +129,7 @@ def _nothing(*args, **kwargs):
     return None
 
 
-def _known_wrong(source, area):
+def _known_wrong(source, area, beside):
     """known_wrong(exercise, part): answers that no check may take for right, the shortest one first."""
     loaded = []
 
@@ -155,7 +158,7 @@ def _known_wrong(source, area):
     def known_wrong(exercise, part):
         if not loaded:
             load()
-        mine = [(name, answer) for number, of_part, name, answer in loaded
+        mine = [(name, answer) for number, of_part, name, answer in [*loaded, *beside]
                 if number == exercise and of_part in (None, part)]
         random.SystemRandom().shuffle(mine)
         return [("one that returns None", _nothing), *mine]
@@ -174,16 +177,19 @@ def _watch(modules, checks):
         for name, value in vars(module).items():
             if isinstance(value, type) and value.__module__.split(".")[0] in ("mlelab", "pandas", "numpy"):
                 owners[f"{value.__module__}.{name}"] = value
+    bodies = {f"check.{exercise.name}": exercise.body for exercise in checks.exercises.values()
+              if isinstance(exercise.body, type)}
     seen = []
-    for place, owner in owners.items():
+    for place, owner in (owners | bodies | _specs(checks)).items():
         # classes of numpy in C cannot be changed, and looking at them is free
         for name, value in list(vars(owner).items()):
             plain = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
             # Data of a class is a check's own: a spy counts in it.
-            all_of_it = place.startswith("mlelab.check.") and owner in modules and not name.startswith("__")
-            if name not in FREE and (all_of_it or callable(plain) or isinstance(plain, (types.ModuleType, property))):
+            decides = place.startswith("check.") or place.startswith("mlelab.check.") and owner in modules
+            all_of_it = decides and not name.startswith("__")
+            if name not in FREE and f"{place}.{name}" != "numpy.test" and (all_of_it or callable(plain) or isinstance(plain, (types.ModuleType, property))):
                 seen.append((vars(owner), name, value, f"{place}.{name}", plain, *_inner(plain)))
-    exercises = [(exercise, exercise.body, exercise.body.__code__, number)
+    exercises = [(exercise, exercise.body, getattr(exercise.body, "__code__", None), number)
                  for number, exercise in checks.exercises.items()]
     misconceptions = dict(sys.modules["mlelab.check.misconceptions"].MISCONCEPTIONS)
     missing = object()
@@ -192,20 +198,35 @@ def _watch(modules, checks):
 
     def changed():
         for values, name, value, said, plain, code, defaults in seen:
-            if values.get(name, missing) is not value or _inner(plain) != (code, defaults):
+            now = values.get(name, missing)
+            if now is not value and not _reloaded(value, now) or _inner(plain) != (code, defaults):
                 return said
         for values, names, place in inherited:
             hidden = names & values.keys()
             if hidden:
                 return f"{place}.{min(hidden)}"
         for exercise, body, code, number in exercises:
-            if exercise.body is not body or body.__code__ is not code or set(vars(exercise)) & {"outcome", "__call__"}:
+            if exercise.body is not body or getattr(body, "__code__", None) is not code or INSIDE & set(vars(exercise)):
                 return f"the check of exercise {number}"
             if checks.exercises.get(number) is not exercise:
                 return f"the check of exercise {number}"
         return None if misconceptions == sys.modules["mlelab.check.misconceptions"].MISCONCEPTIONS else "misconceptions"
 
     return changed
+
+
+def _specs(checks):
+    """What the engine knows of each exercise; every value in it decides."""
+    return {f"check.{exercise.name} {part or ''}".rstrip(): spec for exercise in checks.exercises.values()
+            for part in exercise.parts or (None,) if (spec := exercise.spec(part))}
+
+
+def _reloaded(was, now):
+    """Whether it is the same function, made once more by importlib.reload."""
+    return (isinstance(was, types.FunctionType) and isinstance(now, types.FunctionType)
+            and was.__code__ == now.__code__ and was.__globals__ is now.__globals__
+            and not any((one.__closure__, one.__defaults__, one.__kwdefaults__) != (None, None, None)
+                        for one in (was, now)))
 
 
 def _inner(value):
