@@ -187,7 +187,9 @@ def _watch(modules, checks):
             # Data of a class is a check's own: a spy counts in it.
             decides = place.startswith("check.") or place.startswith("mlelab.check.") and owner in modules
             all_of_it = decides and not name.startswith("__")
-            if name not in FREE and f"{place}.{name}" != "numpy.test" and (all_of_it or callable(plain) or isinstance(plain, (types.ModuleType, property))):
+            if name in FREE or f"{place}.{name}" == "numpy.test":
+                continue
+            if all_of_it or callable(plain) or isinstance(plain, (types.ModuleType, property)):
                 seen.append((vars(owner), name, value, f"{place}.{name}", plain, *_inner(plain)))
     exercises = [(exercise, exercise.body, getattr(exercise.body, "__code__", None), number)
                  for number, exercise in checks.exercises.items()]
