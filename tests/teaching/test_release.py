@@ -4,6 +4,7 @@ import datetime
 import re
 import subprocess
 import sys
+import zipfile
 
 import nbformat
 import pytest
@@ -136,6 +137,16 @@ def test_points_of_a_running_term_do_not_move(running, to_term, monkeypatch):
         1, "Nothing was changed: 1 submissions of 00_start are graded, and check-0-2 had 1 points, which would be 5. "
         "Keep a class on the release of the course that it began with, or take another folder.")
     assert contents(running) == before
+
+
+def test_personal_labs_go_out_in_one_zip_of_moodle(term, to_term):
+    sheet = term.parent / "worksheet.csv"
+    sheet.write_text("Identifier,Full name\nParticipant 17,Ann Lee\nParticipant 18,Ann Lee\n")
+    assert "AREA-moodle.zip: 2 labs".replace("AREA", AREA) in to_term("--roster", sheet)[1]
+    with zipfile.ZipFile(term / "released" / f"{AREA}-moodle.zip") as archive:
+        for number in (17, 18):
+            mine = archive.read(f"Ann Lee_{number}_assignsubmission_file_/lab.ipynb").decode()
+            assert f'student=\\"Participant-{number}\\"' in mine
 
 
 def test_the_handout_has_no_solutions_and_works(tmp_path):

@@ -5,6 +5,7 @@ import datetime
 import re
 import shutil
 import time
+import zipfile
 from xml.etree import ElementTree as ET
 
 import nbformat
@@ -365,6 +366,33 @@ def test_a_class_without_mistakes_has_a_report(course, run, grade_as):
     assert status == 0 and "no misconception was met" in said
 
 
+def participant(path: str) -> str | None:
+    """Whose it is as Moodle reads it: name_NUMBER_type_plugin in a piece of the path."""
+    return next((piece.split("_")[1] for piece in path.split("/") if len(piece.split("_", 4)) >= 4
+                 and piece.split("_")[1].isdigit() and piece.split("_")[2:4] == ["assignsubmission", "file"]), None)
+
+
+def test_all_feedback_goes_back_in_one_zip_a_system(graded, run):
+    came = {"ada": "Ada Lovelace_17_assignsubmission_file_/lab.ipynb", "jose": "lovelaceada_LATE_503_9003_lab-1.ipynb",
+            "zoe": "Ada Lovelace_18_assignsubmission_file_lab (1).ipynb"}  # two of one name
+    for student, path in came.items():
+        classroom.save(graded / "submitted" / student / AREA / "came.txt", path + "\n")
+    said = run("feedback", AREA)[1]
+    assert f'{AREA}-moodle.zip: 2 pages, for "Upload multiple feedback files in a zip".' in said
+    page = {student: (graded / "feedback" / student / AREA / "lab.html").read_bytes() for student in [*came, "grace"]}
+    found = {}
+    for system in ("moodle", "canvas", "others"):
+        with zipfile.ZipFile(graded / "feedback" / f"{AREA}-{system}.zip") as archive:
+            found[system] = {name: archive.read(name) for name in archive.namelist()}
+    assert {participant(name): content for name, content in found["moodle"].items()} == {
+        "17": page["ada"], "18": page["zoe"]}
+    (name, content), = found["canvas"].items()
+    assert [part for part in name.split("_") if part.isdigit()] == ["503", "9003"] and content == page["jose"]
+    assert found["others"] == {"grace.html": page["grace"]}
+    assert run("feedback", AREA, "ada")[0] == 0  # one page anew, and all of them in the zip
+    assert f"{AREA}-moodle.zip: 2 pages" in run("feedback", AREA, "ada")[1]
+
+
 def test_feedback_says_why(graded, run):
     assert run("feedback", AREA)[0] == 0
     page = (graded / "feedback" / "grace" / AREA / "lab.html").read_text()
@@ -419,12 +447,16 @@ def test_feedback_shows_no_hidden_text_wherever_it_went():
             new.new_output("display_data", data={"text/markdown": "**Our solution of 0.2.**\nSOLVED"})]),
         new.new_code_cell("evil", outputs=[new.new_output("display_data", data={
             "text/html": "<script>alert(1)</script><img src=x onerror=alert(1)>kept"})]),
+        new.new_markdown_cell("[a](javascript:alert(2)) [b](JAVA&#115;cript&colon;alert(3)) "
+                              "<a href='javascript:alert(4)'>c</a> [d](vbscript:x) [e](https://example.org/e) [f](<data:text/html;base64,YWxlcnQ>)"),
         new.new_code_cell("loud", outputs=[new.new_output("stream", text="x" * 10**6)]),
     ]
     html = feedback.body_of(new.new_notebook(cells=cells))
     assert "CANARY" not in html and "SOLVED" not in html
     assert "<script" not in html and "onerror=alert" not in html and "kept" in html
     assert "Not passed." in html and "characters left out" in html and len(html) < 100_000
+    links = re.findall(r"href=.(.*?)[\"'> ]", html)
+    assert set(links) == {"#", "https://example.org/e"} and len(links) >= 3
 
 
 @pytest.fixture

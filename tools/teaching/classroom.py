@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import unicodedata
+import zipfile
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -79,6 +80,28 @@ def save(path: Path, content: str | bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
     return path
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    """An archive whose bytes depend on nothing but its files."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def way_back(came: str, name: str) -> tuple[str, str] | None:
+    """The system that a file came from and the name under which it takes a file for that student, or None.
+
+    Moodle: "Upload multiple feedback files in a zip" reads the number of the participant from the folder's name.
+    Canvas: "Upload Submissions" reads the numbers of the user and of the file that was handed in.
+    """
+    for piece in came.split("/"):
+        if found := re.match(r".+_\d+_assignsubmission_file(?=_|$)", piece):
+            return "moodle", f"{found[0]}_/{name}"
+    found = re.match(r".+?_(?:LATE_)?\d+_\d+_", came.split("/")[-1])
+    return ("canvas", f"{found[0]}{name}") if found else None
 
 
 def one_line(text: str) -> str:

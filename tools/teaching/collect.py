@@ -364,6 +364,7 @@ def _store(course: Path, area: str, student: str, files: list, dry_run: bool) ->
     if not dry_run:
         for name, data in fresh.items():
             classroom.save(folder / name, data)
+        classroom.save(folder / "came.txt", handed.path + "\n")
         if time:
             classroom.save(stamp, f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC\n")
         elif handed.late:

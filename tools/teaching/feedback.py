@@ -1,6 +1,7 @@
 """Write a feedback page for each student: verdict and points of each check, why, and the graded notebook below.
 
-feedback/STUDENT/AREA/lab.html is one file that opens anywhere. Hidden checks show as passed, not passed or held back,
+feedback/STUDENT/AREA/lab.html is one file that opens anywhere, and feedback/AREA-SYSTEM.zip has all pages under the
+names that Moodle and Canvas take back. Hidden checks show as passed, not passed or held back,
 never their code or what they printed; our solutions are left out; what a student's code printed is cut at 20,000
 characters and loses its scripts.
 """
@@ -9,6 +10,8 @@ import re
 from html import escape
 from pathlib import Path
 
+UPLOAD = {"moodle": 'for "Upload multiple feedback files in a zip"', "canvas": 'for "Upload Submissions"',
+          "others": "named as the students are here"}
 LONGEST = 20_000  # characters of one output
 REGION = re.compile(r"### BEGIN HIDDEN TESTS.*?(?:### END HIDDEN TESTS|\Z)", re.S)
 GONE = "(left out)"
@@ -35,20 +38,37 @@ def run(arguments) -> int:
     for student in arguments.students:
         if student not in graded:
             classroom.refuse(f"{area} of {student!r} is not graded.")
-    chosen = arguments.students or list(graded)
+    chosen, target = arguments.students or list(graded), arguments.output or course / "feedback"
     for number, student in enumerate(chosen, start=1):
         classroom.progress(number, len(chosen), student)
         notebook = course / "autograded" / student / area / "lab.ipynb"
         body = ""
         if notebook.exists():
             body = body_of(nbformat.read(notebook, as_version=4))
-        classroom.save((arguments.output or course / "feedback") / student / area / "lab.html",
-                    page(graded[student], body))
-    print(f"{len(chosen)} feedback pages of {area} are in {arguments.output or course / 'feedback'}.")
+        classroom.save(target / student / area / "lab.html", page(graded[student], body))
+    print(f"{len(chosen)} feedback pages of {area} are in {target}.")
+    for system, files in sorted(archives(course, area, target, list(graded)).items()):
+        path = classroom.save(target / f"{area}-{system}.zip", classroom.zipped(files))
+        print(f"{path}: {len(files)} pages, {UPLOAD[system]}.")
     left = [submission.student for submission in found if not submission.graded]
     if left and not arguments.students:
         print(f"Handed in and not graded, so without a page: {', '.join(left)}.")
     return 1 if left and not arguments.students else 0
+
+
+def archives(course: Path, area: str, target: Path, students: list[str]) -> dict[str, dict[str, bytes]]:
+    """By system, the pages under the names that it takes back; by student for those who came from nowhere else."""
+    from teaching import classroom
+
+    made: dict[str, dict[str, bytes]] = {}
+    for student in students:
+        page = target / student / area / "lab.html"
+        came = course / "submitted" / student / area / "came.txt"
+        name = came.read_text(encoding="utf-8").strip() if came.exists() else ""
+        system, path = classroom.way_back(name, f"feedback-{area}.html") or ("others", f"{student}.html")
+        if page.exists():
+            made.setdefault(system, {})[path] = page.read_bytes()
+    return made
 
 
 def page(submission, body: str) -> str:
@@ -98,9 +118,15 @@ def body_of(notebook) -> str:
         html = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True,
                             exclude_anchor_links=True).from_notebook_node(shown)[0]
     html = re.sub(r"<th\b([^>]*)>(?:\s|&nbsp;)*</th>", r"<td\1></td>", html)  # tables of pandas
+    html = re.sub(r"\b(href|src)\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]+)", _safe, html)  # links of Markdown, too
     html = html.replace("<pre>", '<pre tabindex="0">')  # so that keys scroll it
     # Our headings stand above those of the notebook.
     return re.sub(r"<(/?)h([1-4])\b", lambda found: f"<{found[1]}h{int(found[2]) + 2}", html)
+
+
+def _safe(found: re.Match) -> str:
+    address = found[2].strip("\"'")
+    return found[0] if re.match(r"https?://|mailto:|#|data:image/png", address) else f'{found[1]}="#"'
 
 
 def without_secrets(notebook):

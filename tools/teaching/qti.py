@@ -4,9 +4,7 @@ Two formats: QTI 2.1 (a content package with one item a question and one test a 
 one QTI 1.2 assessment a quiz). The reasons become the feedback of each option. The same quizzes give the same bytes.
 """
 
-import io
 import re
-import zipfile
 from pathlib import Path
 from random import Random
 from xml.etree import ElementTree as ET
@@ -17,6 +15,7 @@ from markdown_it import MarkdownIt
 from mlelab.check.lab import section_url
 from mlelab.check.misconceptions import MISCONCEPTIONS
 from mlelab.exam import Option, Question, Quiz
+from teaching.classroom import zipped
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 QTI2 = "http://www.imsglobal.org/xsd/imsqti_v2p1"
@@ -50,7 +49,7 @@ def qti21(quizzes: list[Quiz], titles: dict[str, str], order, evidence: dict[str
         resources.append(_resource(f"test-{quiz.area}", "imsqti_test_xmlv2p1", test, [name for name, _ in names]))
     manifest = E("manifest", E("metadata", E("schema", "QTIv2.1 Package"), E("schemaversion", "1.0.0")),
                  E("organizations"), E("resources", *resources), identifier="mlelab-quizzes")
-    return _zipped({"imsmanifest.xml": _written(manifest, CP), **files})
+    return zipped({"imsmanifest.xml": _written(manifest, CP), **files})
 
 
 def cartridge(quizzes: list[Quiz], titles: dict[str, str], order, evidence: dict[str, str] | None = None) -> bytes:
@@ -76,7 +75,7 @@ def cartridge(quizzes: list[Quiz], titles: dict[str, str], order, evidence: dict
                  E("organizations", E("organization", E("item", *items, identifier="root"), identifier="quizzes",
                                       structure="rooted-hierarchy")),
                  E("resources", *resources), identifier="mlelab-quizzes")
-    return _zipped({"imsmanifest.xml": _written(manifest, CC), **files})
+    return zipped({"imsmanifest.xml": _written(manifest, CC), **files})
 
 
 def in_order(kind: str, seed: int = 0):
@@ -292,11 +291,3 @@ def _written(root: ET.Element, namespace: str) -> bytes:
     ET.register_namespace("lomimscc", LOM)
     ET.register_namespace("xsi", XSI)
     return ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
-
-
-def _zipped(files: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
-    return out.getvalue()

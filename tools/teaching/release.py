@@ -50,6 +50,8 @@ def arguments(parser) -> None:
 
 
 def run(arguments) -> int:
+    import re
+
     import nbformat
 
     from teaching import classroom
@@ -77,11 +79,17 @@ def run(arguments) -> int:
     print(f"{area}: clearing solutions …", flush=True)
     generate(course, area, notebook, due)
     released = course / "labs" / area / "lab.ipynb"
+    own: dict[str, bytes] = {}
     for number, person in enumerate(people, start=1):
         classroom.progress(number, len(people), person.id)
         mine = released.read_text(encoding="utf-8").replace(
             f'mlelab.start(\\"{area}\\")', f'mlelab.start(\\"{area}\\", student=\\"{person.id}\\")')
         classroom.save(course / "released" / area / person.id / "lab.ipynb", mine)
+        if number_of := re.fullmatch(r"Participant (\d+)", person.row.get("Identifier") or ""):
+            own[f"{person.name}_{number_of[1]}_assignsubmission_file_/lab.ipynb"] = mine.encode()
+    if own:
+        path = classroom.save(course / "released" / f"{area}-moodle.zip", classroom.zipped(own))
+        print(f'{path}: {len(own)} labs, for "Upload multiple feedback files in a zip".')
     if arguments.handout:
         target = arguments.handout.resolve()
         if target.exists() and any(target.iterdir()):

@@ -14,7 +14,7 @@ from mlelab.check.misconceptions import MISCONCEPTIONS
 from mlelab.check.outcome import NOT_ATTEMPTED, RIGHT, WRONG
 
 STOPPED = "stopped"  # the cell ended with an error that is none of ours, or was not reached
-OURS = ("timestamp.txt", "late.txt", "lab.ipynb.before", "lab.ipynb.new")
+OURS = ("timestamp.txt", "late.txt", "came.txt", "lab.ipynb.before", "lab.ipynb.new")
 ALONG = (".py", ".csv", ".tsv", ".txt", ".json", ".parquet", ".yml", ".yaml", ".npy")  # what comes with a lab
 LARGEST = 10e6  # bytes of such a file
 VERDICTS = (RIGHT, WRONG, NOT_ATTEMPTED, STOPPED)
