@@ -16,8 +16,8 @@ from teaching import classroom, feedback, repair, results
 
 from mlelab.check import open_lab
 from mlelab.check.misconceptions import MISCONCEPTIONS
+from mlelab.check.source import solution
 from mlelab.check.variant import number_of, seed_of
-from tests.checks.test_answers import learner_function
 from tests.journeys.students import UNSOLVED, handed_in
 from tests.teaching.conftest import AREA, ROOT
 from tests.teaching.test_release import HIDDEN
@@ -448,7 +448,8 @@ def test_feedback_shows_no_hidden_text_wherever_it_went():
         new.new_code_cell("evil", outputs=[new.new_output("display_data", data={
             "text/html": "<script>alert(1)</script><img src=x onerror=alert(1)>kept"})]),
         new.new_markdown_cell("[a](javascript:alert(2)) [b](JAVA&#115;cript&colon;alert(3)) "
-                              "<a href='javascript:alert(4)'>c</a> [d](vbscript:x) [e](https://example.org/e) [f](<data:text/html;base64,YWxlcnQ>)"),
+                              "<a href='javascript:alert(4)'>c</a> [d](vbscript:x) [e](https://example.org/e)"
+                              " [f](<data:text/html;base64,YWxlcnQ>)"),
         new.new_code_cell("loud", outputs=[new.new_output("stream", text="x" * 10**6)]),
     ]
     html = feedback.body_of(new.new_notebook(cells=cells))
@@ -511,7 +512,7 @@ def test_a_round(term, run, browser):
 
 def test_two_students_are_right_with_two_numbers():
     lab = open_lab(AREA)
-    right = learner_function(AREA, "0.2", solved=True)
+    right = solution(AREA, "0.2", "late_share")
     try:
         says = {}
         for lab.student in ("ada", "grace", None):
@@ -562,7 +563,7 @@ def test_a_number_that_two_have_names_both(course, run, monkeypatch):
 
 def test_a_wrong_answer_on_ones_own_inputs_is_wrong_with_their_seed():
     lab = open_lab(AREA)
-    right, calls = learner_function(AREA, "0.2", solved=True), []
+    right, calls = solution(AREA, "0.2", "late_share"), []
 
     def right_at_first(delays, threshold):
         calls.append(1)
