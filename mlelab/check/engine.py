@@ -316,7 +316,7 @@ def _alike(spec: Spec, one: Observation, other: Observation) -> bool:
 def _real(spec: Spec, ours: Callable, answer: Callable, tried: list) -> Finding:
     """The real data: the answer's result is ours, so the figure is the known one."""
     if spec.real is None:
-        return Finding(figure=spec.figure or "")
+        return Finding(figure=spec.figure() if callable(spec.figure) else spec.figure or "")
     cases = _real_cases(spec)
     for place, inputs in enumerate(cases):
         expected = _ours_on_real(spec, place)
