@@ -1,6 +1,7 @@
 """The indexes of the book, all of them made from what is there.
 
   {exercises}        every exercise: what it asks, its points, where to read first, its lab
+  {proof}            what was tried against each check, and what it rejected
   {misconceptions}   every code of mlelab.check.misconceptions, and where each one bites
   {figures}          every figure of the pages, in their order
   {status}           when each lab was last green elsewhere, from the records of tools/run_elsewhere.py
@@ -22,7 +23,6 @@ from mlelab.check.misconceptions import MISCONCEPTIONS
 from mlelab.exam import QuizError, read
 
 HEADING = re.compile(r"^# ### Exercise (\S+): (.+?) \((\d+) points?\b", re.M)
-WRONG_ANSWER = re.compile(r'^@wrong\("([^"]+)", "(M\d\d)"', re.M)
 FIGURE = re.compile(r'<figure class="mlelab-figure"')
 ALT = re.compile(r'aria-label="([^"]*)"')
 
@@ -70,10 +70,12 @@ class MisconceptionsDirective(CourseDirective):
     def bites(self) -> dict[str, dict[str, str]]:
         """For each code the labels and names of the exercises with a wrong answer of its kind, and of the questions."""
         found: dict[str, dict[str, str]] = {}
-        for source in sorted(self.root.glob("tests/wrong_answers/[0-9]*.py")):
-            answers = self.file("tests", "wrong_answers", source.name).read_text(encoding="utf-8")
-            for number, code in WRONG_ANSWER.findall(answers):
-                found.setdefault(code, {})[f"exercise-{number.replace('.', '-')}"] = f"exercise {number}"
+        for source in sorted(self.root.glob("mlelab/check/[0-9]*/*.py")):
+            self.file(*source.relative_to(self.root).parts)
+        for source in sorted(self.root.glob("solutions/*/lab.py")):
+            for number, exercise in open_lab(source.parent.name).exercises.items():
+                for mistake in exercise.mistakes:
+                    found.setdefault(mistake.code, {})[f"exercise-{number.replace('.', '-')}"] = f"exercise {number}"
         for path in sorted(self.root.glob("book/quiz/[0-9]*.yml")):
             try:
                 questions = read(self.file("book", "quiz", path.name)).questions
@@ -84,6 +86,24 @@ class MisconceptionsDirective(CourseDirective):
                 for code in {option.misconception for option in question.options} - {None}:
                     found.setdefault(code, {})[f"quiz-{question.id}"] = text
         return found
+
+
+class ProofDirective(CourseDirective):
+    """A table of what was tried against each check, from the ledger that the adversary writes."""
+
+    def run(self) -> list[nodes.Node]:
+        rows, total = [], [0] * 4
+        for source in sorted(self.root.glob("solutions/*/lab.py")):
+            area = source.parent.name
+            entries = json.loads(self.file("tests", "checks", "ledger", f"{area}.json").read_text(encoding="utf-8"))
+            for number, exercise in open_lab(area).exercises.items():
+                entry = entries[number]
+                counts = [entry[name] for name in ("named", "tried", "killed", "equivalent")]
+                total = [a + b for a, b in zip(total, counts)]
+                link = to_label(f"exercise-{number.replace('.', '-')}", nodes.Text(f"{number} {exercise.name}"))
+                rows.append((link, *map(str, counts)))
+        heads = ("Exercise", "Named mistakes", "Mutants tried", "Rejected", "Equivalent, with a reason")
+        return [table(heads, [*rows, ("Together", *(f"{count:,}" for count in total))], ["exercises"])]
 
 
 class figures(nodes.General, nodes.Element):  # noqa: N801
@@ -179,6 +199,7 @@ def setup(app):
     app.add_directive("status", StatusDirective)
     app.add_directive("nightly", NightlyDirective)
     app.add_directive("exercises", ExercisesDirective)
+    app.add_directive("proof", ProofDirective)
     app.add_directive("misconceptions", MisconceptionsDirective)
     app.add_directive("figures", FiguresDirective)
     app.add_transform(NameFigures)
