@@ -1,16 +1,19 @@
 """The search: one entry for each section, glossary term, misconception, exercise and product name of the book.
 
 Sphinx's own index knows pages; here a result is the place on the page. The entries are written as a script, because a
-page opened from a folder may load a script and nothing else. book/_static/search.js ranks them.
+page opened from a folder may load a script and nothing else. book/_static/search.js ranks them. book/search.yml adds
+what others call the subject of a section.
 """
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
 from course_site import element
 from docutils import nodes
 from sphinx import addnodes
+from sphinx.errors import ExtensionError
 
 ENTRIES = "search-entries.js"
 PLACES = (nodes.section, nodes.definition_list_item, nodes.row)
@@ -75,8 +78,19 @@ def search_page(app) -> list[tuple]:
 def write_entries(app, error) -> None:
     if error is None and app.builder.name == "html":
         found = [entry for page in sorted(app.env.found_docs) for entry in entries(app.env.get_doctree(page), page)]
+        name_otherwise(found, Path(app.srcdir) / "book" / "search.yml")
         script = f"const ENTRIES = {json.dumps(found, ensure_ascii=False, separators=(',', ':'))};\n"
         (Path(app.outdir) / ENTRIES).write_text(script, encoding="utf-8")
+
+
+def name_otherwise(found: list[dict], path: Path) -> None:
+    """Give entries the further titles of `path`. Raises ExtensionError for a section that is not there."""
+    places = {f"{Path(entry['page']).name}#{title.replace(' ', '-')}": entry for entry in found
+              for title in (*entry["titles"], entry["anchor"])}
+    for place, names in (yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}).items():
+        if place not in places:
+            raise ExtensionError(f"{path.name} names {place}, and there is no such section")
+        places[place]["titles"] += names
 
 
 def setup(app):

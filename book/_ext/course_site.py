@@ -350,6 +350,17 @@ class NameSections(SphinxTransform):
                 section["ids"] = [f"{section.parent['ids'][0]}-{nodes.make_id(section[0].astext())}"]
 
 
+class NumberChapters(SphinxTransform):
+    """The chapter's number, in its heading, in the window's title and in the sidebar: the file's number."""
+
+    default_priority = 720
+
+    def apply(self) -> None:
+        chapter = re.fullmatch(r"book/(\d\d)_[a-z]+", self.env.docname)
+        if chapter and (title := self.document.next_node(nodes.title)):
+            title.insert(0, nodes.Text(f"{int(chapter[1])}. "))
+
+
 def improve(app, doctree, docname) -> None:
     """Tables of pandas without empty header cells, and admonitions of class "dropdown" that open without a script."""
     for raw in list(doctree.findall(nodes.raw)):
@@ -422,6 +433,7 @@ def setup(app):
     app.add_role("rows", RowsRole())
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     app.add_transform(NameSections)
+    app.add_transform(NumberChapters)
     app.setup_extension("course_epub")
     app.setup_extension("course_index")
     app.setup_extension("course_quiz")

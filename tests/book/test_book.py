@@ -294,6 +294,16 @@ def test_the_map_names_every_chapter_and_links_those_that_exist(book):
             assert len(open_lab(chapter["area"]).exercises) == chapter["exercises"]
 
 
+def test_chapters_have_their_numbers(book):
+    links = parsed(book / "book" / "index.html").select("nav.bd-links a")
+    for source in sorted((ROOT / "solutions").glob("*/lab.py")):
+        area, number = source.parent.name, f"{int(source.parent.name[:2])}. "
+        page = parsed(book / "book" / f"{area}.html")
+        [link] = [link for link in links if link["href"] == f"{area}.html"]
+        for text in (page.h1.get_text(), page.title.get_text(), link.get_text(strip=True)):
+            assert text.strip().startswith(number), text
+
+
 @pytest.mark.parametrize(("fault", "find"), [
     ('<a href="gone.html">x</a>', broken_links),
     ('<a href="#gone">x</a>', broken_links),

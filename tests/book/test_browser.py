@@ -13,6 +13,22 @@ TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 PAGES = [TOC["root"], *(page["file"] for part in TOC["parts"] for page in part["chapters"]), "search", "genindex"]
 
 
+# Words in cells of tables that stand on two lines.
+BROKEN_WORDS = """() => {
+    const broken = [];
+    for (const cell of document.querySelectorAll("article :is(td, th)")) {
+        const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+        while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/[\\p{L}\\p{N}_]+/gu)) {
+            const range = document.createRange();
+            range.setStart(texts.currentNode, word.index);
+            range.setEnd(texts.currentNode, word.index + word[0].length);
+            if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) broken.push(word[0]);
+        }
+    }
+    return broken;
+}"""
+
+
 def test_no_page_is_left_out(book):
     built = {str(path.relative_to(book).with_suffix("")) for path in book.glob("book/**/*.html")}
     assert built - set(PAGES) == set()
@@ -36,8 +52,11 @@ def test_page(browser, site, width, mode, page):
         assert [url for url in requests if not url.startswith((f"{site}/", "data:"))] == []
         assert errors == []
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        assert tab.evaluate(BROKEN_WORDS) == []
         violations = Axe().run(tab).response["violations"]
         assert [(found["id"], found["nodes"][0]["html"][:200]) for found in violations] == []
+        tab.evaluate("document.documentElement.style.fontSize = '200%'")  # text alone, twice as large
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
     finally:
         context.close()
 
@@ -103,6 +122,34 @@ def test_reader_chooses_the_colours_and_the_choice_is_kept(browser, site):
     tab.goto(f"{site}/book/00_start.html")
     assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
     context.close()
+
+
+def test_dark_pages_print_on_white(browser, site):
+    with browser.new_context(color_scheme="dark") as context:
+        tab = context.new_page()
+        tab.goto(f"{site}/book/00_start.html")
+        colours = "() => [document.body, document.querySelector('h1')].map(node => getComputedStyle(node))" \
+                  ".flatMap(look => [look.backgroundColor, look.color])"
+        dark = tab.evaluate(colours)
+        tab.emulate_media(media="print")
+        paper, _, _, ink = tab.evaluate(colours)
+        assert paper == "rgb(255, 255, 255)" and max(map(int, re.findall(r"\d+", ink))) < 100
+        tab.emulate_media(media="screen")
+        assert tab.evaluate(colours) == dark != [paper, _, _, ink]
+
+
+@pytest.mark.parametrize("width", [769, 800, 960, 991, 992])
+def test_chapters_are_shown_once(browser, site, width):
+    """Beside the page, or over it when asked for: never over themselves."""
+    tab = browser.new_page(viewport={"width": width, "height": 900})
+    tab.goto(f"{site}/book/00_start.html", wait_until="networkidle")
+    shown = tab.locator(".bd-sidebar-primary >> visible=true")
+    button = tab.get_by_role("button", name="Chapters")
+    assert button.is_visible() is (shown.count() == 0)
+    if button.is_visible():
+        button.click()
+        assert shown.count() == 1
+    tab.close()
 
 
 def test_chapters_open_on_a_phone_and_search_finds(browser, site):

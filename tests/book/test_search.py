@@ -22,6 +22,11 @@ FIRST = {  # what a reader types, and the place that explains it
     "eligible": "book/reference/glossary.html#term-eligible",
     "M09": "book/reference/misconceptions.html#m09",
     "Vertex AI": "book/reference/gcp-names.html#gcp-vertex-ai",
+    "overfitting": "book/05_training.html#do-we-need-it",
+    "SMOTE": "book/03_features.html#rare-classes",
+    "MLflow": "book/08_mlops.html#where-did-this-come-from",
+    "thresold": "book/01_lifecycle.html#expected-cost",  # a letter is missing
+    "calibartion": "book/04_evaluation.html#calibration",  # two are swapped
     "exercise 1.4": "book/reference/exercises.html#exercise-1-4",
 }
 
@@ -50,6 +55,19 @@ def test_results_lead_to_places_that_exist(browser, site, book):
             tab.goto(f"{site}/{page}.html")
             anchors = {entry["anchor"] for entry in entries if entry["page"] == page and entry["anchor"]}
             assert [anchor for anchor in anchors if not tab.locator(f"[id='{anchor}']").count()] == []
+
+
+@pytest.mark.parametrize("query", ["TFX", "tuning", "canaries", "retrain"])
+def test_words_that_pages_use_or_not_are_found(tab, query):
+    tab.locator("main").get_by_role("searchbox").fill(query)
+    assert tab.locator("#search-results li").count() > 0
+
+
+def test_pages_for_instructors_come_last(tab):
+    tab.locator("main").get_by_role("searchbox").fill("lab")
+    shown = [link.get_attribute("href") for link in tab.locator("#search-results li > a").all()]
+    first = next((place for place, href in enumerate(shown) if "/instructors/" in href), len(shown))
+    assert len(shown) > 5 and first > 4
 
 
 def test_quizzes_are_not_given_away(book):
