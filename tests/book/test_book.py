@@ -294,6 +294,17 @@ def test_the_map_names_every_chapter_and_links_those_that_exist(book):
             assert len(open_lab(chapter["area"]).exercises) == chapter["exercises"]
 
 
+def test_the_landing_page_shows_what_the_course_is(book):
+    """A wrong answer and what a check says of it, the case, and the map of the chapters."""
+    main = parsed(book / "book" / "index.html").find("main")
+    card = main.select_one('[role="status"]').get_text(" ", strip=True)
+    assert "late_share : wrong" in card and f"M08 {MISCONCEPTIONS['M08'].name}" in card
+    assert len(main.select("figure.mlelab-figure svg")) == 2
+    drawn = {text.get_text().split()[0] for text in main.select("figure.mlelab-figure svg")[-1].select("text")}
+    pages = {str(int(area.parent.name[:2])) for area in ROOT.glob("solutions/*/lab.py")} - {"0"}
+    assert drawn == pages
+
+
 def test_chapters_have_their_numbers(book):
     links = parsed(book / "book" / "index.html").select("nav.bd-links a")
     for source in sorted((ROOT / "solutions").glob("*/lab.py")):
