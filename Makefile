@@ -3,11 +3,17 @@
 PYTHON ?= python3
 COURSE = $(PYTHON) tools/course.py
 
-.PHONY: help lab book test nightly class colab labs lock kafka score
+.PHONY: help lab book test nightly class colab labs lock new check page kafka score
 help:
 	@$(COURSE) --help
 lab book class nightly colab lock kafka score:
 	@$(COURSE) $@ $(ARGS)
+new:
+	@$(COURSE) new --lab $(LAB) --exercise $(EX) --name $(NAME) $(ARGS)
+check:
+	@$(COURSE) check $(or $(EX),$(LAB)) $(ARGS)
+page:
+	@$(COURSE) page $(LAB) $(ARGS)
 test:
 	@$(COURSE) test $(if $(LAB),--lab $(LAB)) $(ARGS)
 labs:

@@ -8,6 +8,9 @@
   class  the same, then grade a simulated class of thirty and every hostile submission we know: about ten minutes
   airflow  make an environment for Airflow, and run the DAG of chapter 8 in it once
   kafka, score   engines beside the course, shown and tested (--help: of that engine)
+  new    the pieces of a new exercise, each in its place (--lab 03_features --exercise 3.9 --name clip)
+  check  test the pieces of one exercise in seconds: check 1.2 (--help: more)
+  page   build one page of the book and open it: page 05_training
   labs   write solutions/*/lab.ipynb and labs/ from solutions/*/lab.py (--check: only say what is stale)
   programs   name Debian's packages that some tests use and that are not on this machine
   lock   write requirements.txt anew from the ranges in pyproject.toml
@@ -43,6 +46,8 @@ PROGRAMS = {"chromium": ("chromium", "chromium-browser", "google-chrome", "googl
             "bubblewrap": ("bwrap",)}
 # It has no `python -m`, and a script of its own would hold the path of the folder as it was once.
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
+# What follows these is for the program that they call.
+PASS_ON = ("lab", "new", "check", "colab", "nightly", *ENGINES)
 # Quiet TensorFlow, no GPU surprises, and threads that do not fight over two cores.
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1",
          "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
@@ -139,10 +144,9 @@ def book(arguments):
         if subprocess.run(command, env=environment()).returncode:
             return 1
     say("Building the book: a minute or two the first time, seconds after that...")
-    command = [tool("python"), "-c", JUPYTER_BOOK, "build", str(ROOT), "-W", "-n", "--keep-going", "--quiet"]
-    built = subprocess.run(command, env=environment())
-    if built.returncode or formats or arguments.build_only:
-        return built.returncode
+    built = build_book()
+    if built or formats or arguments.build_only:
+        return built
     pages = ROOT / "_build" / "html"
     port = free_port(8000)
     address = "http://127.0.0.1:{}/".format(port)
@@ -156,9 +160,38 @@ def book(arguments):
             return 0
 
 
+def build_book():
+    """Build the pages that changed; the status of the build, in which a warning is an error."""
+    command = [tool("python"), "-c", JUPYTER_BOOK, "build", str(ROOT), "-W", "-n", "--keep-going", "--quiet"]
+    return subprocess.run(command, env=environment()).returncode
+
+
 def test(arguments):
     need_environment()
     return foreground("tools/run_tests.py", *(["--lab", arguments.lab] if arguments.lab else []))
+
+
+def new(arguments):
+    need_environment()
+    return foreground("tools/new_exercise.py", *arguments.rest)
+
+
+def check(arguments):
+    need_environment()
+    return foreground("-m", "tests.checks", *arguments.rest)
+
+
+def page(arguments):
+    need_environment()
+    say("Building what changed: seconds, or a minute or two the first time...")
+    built = build_book()
+    path = ROOT / "_build" / "html" / "book" / "{}.html".format(arguments.page)
+    if not path.exists():
+        sys.exit("There is no page {}; pages are named as their files in book/, such as 05_training.".format(
+            arguments.page))
+    say("The page is {}".format(path))
+    webbrowser.open(path.as_uri())
+    return built
 
 
 def nightly(arguments):
@@ -247,7 +280,7 @@ def free_port(first):
 
 def foreground(script, *arguments):
     """Run one of our scripts in .venv and wait for it, also when a Ctrl+C was heard here and nowhere else."""
-    command = [tool("python"), str(ROOT / script)] + list(arguments)
+    command = [tool("python"), script] + list(arguments)
     process = subprocess.Popen(command, cwd=str(ROOT), env=environment())
     try:
         return process.wait()
@@ -293,6 +326,11 @@ def main():
     test_parser.add_argument("--lab", help="only what concerns this lab, e.g. 05_training")
     test_parser.set_defaults(run=test)
     commands.add_parser("programs").set_defaults(run=programs)
+    for name, does in (("new", new), ("check", check)):
+        commands.add_parser(name, add_help=False).set_defaults(run=does)
+    page_parser = commands.add_parser("page")
+    page_parser.add_argument("page", help="e.g. 05_training or reference/glossary")
+    page_parser.set_defaults(run=page)
     commands.add_parser("nightly", add_help=False).set_defaults(run=nightly)
     commands.add_parser("colab", add_help=False).set_defaults(run=colab)  # the program it calls explains itself
     commands.add_parser("class").set_defaults(run=simulated_class)
@@ -305,7 +343,7 @@ def main():
     labs_parser.set_defaults(run=labs)
     commands.add_parser("lock").set_defaults(run=lock)
     arguments, arguments_rest = parser.parse_known_args()
-    if arguments_rest and arguments.command not in ("lab", "colab", "nightly", *ENGINES):
+    if arguments_rest and arguments.command not in PASS_ON:
         parser.error("unknown: " + " ".join(arguments_rest))
     arguments.rest = arguments_rest
     try:
