@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def jupyterlab(tmp_path_factory) -> Iterator[str]:
     finally:
         family = psutil.Process(course.pid).children(recursive=True) if course.poll() is None else []
         os.killpg(course.pid, signal.SIGINT)  # Ctrl+C
-        survivors = psutil.wait_procs(family, timeout=20)[1]
+        survivors = psutil.wait_procs(family, timeout=60)[1]
         for process in survivors:
             process.kill()
         course.wait(timeout=20)
@@ -65,8 +66,11 @@ def wait_for_address(course: subprocess.Popen, log: Path) -> str:
     deadline = time.monotonic() + WAIT
     while time.monotonic() < deadline and course.poll() is None:
         address = re.search(r"(http://127\.0\.0\.1:\d+)/lab", log.read_text())
-        if address and "To access the server" in log.read_text():
-            return address[1]
+        try:
+            if address and urllib.request.urlopen(f"{address[1]}/api", timeout=5).status == 200:
+                return address[1]
+        except OSError:  # it does not listen yet
+            pass
         time.sleep(0.1)
     pytest.fail(f"JupyterLab did not start: {log.read_text()}")
 
