@@ -2,7 +2,7 @@
 
 Sphinx's own index knows pages; here a result is the place on the page. The entries are written as a script, because a
 page opened from a folder may load a script and nothing else. book/_static/search.js ranks them. book/search.yml adds
-what others call the subject of a section.
+what others call the subject of a section. Beside them stands llms.txt, for readers' assistants.
 """
 
 import json
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
-from course_site import element
+from course_site import element, project
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.errors import ExtensionError
@@ -83,6 +83,16 @@ def write_entries(app, error) -> None:
         (Path(app.outdir) / ENTRIES).write_text(script, encoding="utf-8")
 
 
+def write_for_assistants(app, error) -> None:
+    """llms.txt: how an assistant helps a reader, and the pages with their addresses."""
+    if error is None and app.builder.name == "html":
+        home = project(Path(app.srcdir))["urls"]["Documentation"]
+        pages = [f"* [{app.env.titles[page].astext()}]({home}/{page}.html)" for page in sorted(app.env.found_docs)]
+        tutor = (Path(__file__).parent / "tutor.txt").read_text(encoding="utf-8")
+        lines = [f"# {app.config.project}", "", tutor, "## Pages", "", *pages, ""]
+        (Path(app.outdir) / "llms.txt").write_text("\n".join(lines), encoding="utf-8")
+
+
 def name_otherwise(found: list[dict], path: Path) -> None:
     """Give entries the further titles of `path`. Raises ExtensionError for a section that is not there."""
     places = {f"{Path(entry['page']).name}#{title.replace(' ', '-')}": entry for entry in found
@@ -97,4 +107,5 @@ def setup(app):
     app.connect("builder-inited", no_sphinx_search)
     app.connect("html-collect-pages", search_page)
     app.connect("build-finished", write_entries)
+    app.connect("build-finished", write_for_assistants)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -294,6 +294,12 @@ def test_the_map_names_every_chapter_and_links_those_that_exist(book):
             assert len(open_lab(chapter["area"]).exercises) == chapter["exercises"]
 
 
+def test_assistants_of_readers_are_told_to_hint(book, pages):
+    told = (book / "llms.txt").read_text(encoding="utf-8")
+    assert "Hint, never solve." in told
+    assert all(f"/{page.relative_to(book)})" in told for page in pages)
+
+
 def test_the_landing_page_shows_what_the_course_is(book):
     """A wrong answer and what a check says of it, the case, and the map of the chapters."""
     main = parsed(book / "book" / "index.html").find("main")

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from mlelab import data
+from mlelab.check import open_lab
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,3 +25,13 @@ def test_every_make_target_exists():
     targets = re.findall(r"^([\w ]+):", (ROOT / "Makefile").read_text(), re.M)
     for target in re.findall(r"`make (\w+)", README):
         assert target in " ".join(targets).split()
+
+
+def test_the_card_is_what_the_check_says():
+    def late_share(delays, threshold):
+        return (delays >= threshold).mean()
+
+    said = str(open_lab("00_start").exercises["0.2"].outcome(late_share, seed=0)).splitlines()
+    shown = re.search(r"```text\n(.*?)```", README, re.S)[1].splitlines()
+    numbers = re.compile(r"[-\d.,]|nan")  # the inputs may be others one day
+    assert [numbers.sub("", line) for line in shown if line not in said and "[" not in line] == []
