@@ -33,5 +33,4 @@ def test_the_card_is_what_the_check_says():
 
     said = str(open_lab("00_start").exercises["0.2"].outcome(late_share, seed=0)).splitlines()
     shown = re.search(r"```text\n(.*?)```", README, re.S)[1].splitlines()
-    numbers = re.compile(r"[-\d.,]|nan")  # the inputs may be others one day
-    assert [numbers.sub("", line) for line in shown if line not in said and "[" not in line] == []
+    assert [line for line in shown if line not in said] == []
