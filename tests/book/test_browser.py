@@ -138,6 +138,18 @@ def test_dark_pages_print_on_white(browser, site):
         assert tab.evaluate(colours) == dark != [paper, _, _, ink]
 
 
+def test_code_of_88_columns_is_not_cut(browser, site):
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    tab.goto(f"{site}/book/00_start.html")
+    shown, needed = tab.evaluate("""() => {
+        const field = document.querySelector("div.cell_input pre");
+        field.textContent = "x".repeat(88);
+        return [field.clientWidth, field.scrollWidth];
+    }""")
+    tab.close()
+    assert needed <= shown
+
+
 @pytest.mark.parametrize("width", [769, 800, 960, 991, 992])
 def test_chapters_are_shown_once(browser, site, width):
     """Beside the page, or over it when asked for: never over themselves."""
