@@ -89,7 +89,7 @@ def write_for_assistants(app, error) -> None:
         home = project(Path(app.srcdir))["urls"]["Documentation"]
         pages = [f"* [{app.env.titles[page].astext()}]({home}/{page}.html)" for page in sorted(app.env.found_docs)]
         tutor = (Path(__file__).parent / "tutor.txt").read_text(encoding="utf-8")
-        lines = [f"# {app.config.project}", "", tutor, "## Pages", "", *pages, ""]
+        lines = [f"# {app.config.html_title}", "", tutor, "## Pages", "", *pages, ""]
         (Path(app.outdir) / "llms.txt").write_text("\n".join(lines), encoding="utf-8")
 
 

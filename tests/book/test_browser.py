@@ -128,14 +128,16 @@ def test_dark_pages_print_on_white(browser, site):
     with browser.new_context(color_scheme="dark") as context:
         tab = context.new_page()
         tab.goto(f"{site}/book/00_start.html")
-        colours = "() => [document.body, document.querySelector('h1')].map(node => getComputedStyle(node))" \
-                  ".flatMap(look => [look.backgroundColor, look.color])"
-        dark = tab.evaluate(colours)
-        tab.emulate_media(media="print")
-        paper, _, _, ink = tab.evaluate(colours)
+        tab.evaluate("""() => {
+            const look = getComputedStyle(document.body);
+            window.colours = () => [look.backgroundColor, look.color];
+            addEventListener("beforeprint", () => { window.printed = colours(); });
+        }""")
+        dark = tab.evaluate("colours()")
+        tab.pdf()
+        paper, ink = tab.evaluate("printed")
         assert paper == "rgb(255, 255, 255)" and max(map(int, re.findall(r"\d+", ink))) < 100
-        tab.emulate_media(media="screen")
-        assert tab.evaluate(colours) == dark != [paper, _, _, ink]
+        assert tab.evaluate("colours()") == dark != [paper, ink]
 
 
 def test_code_of_88_columns_is_not_cut(browser, site):
