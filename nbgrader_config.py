@@ -8,6 +8,7 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import ClearSolutions
 
 sys.path.insert(0, str(Path(__file__).parent / "tools"))
+from strip_claims import StripClaims  # noqa: E402
 from tag_unsolved import TagUnsolved  # noqa: E402
 
 # What TensorFlow and friends print on stderr would otherwise score a graded cell 0.
@@ -23,8 +24,9 @@ c.CourseDirectory.release_directory = "labs"
 c.CourseDirectory.ignore = ["lab.py", "*.before", ".ipynb_checkpoints", "*.pyc", "__pycache__"]
 
 c.ClearSolutions.code_stub = {"python": 'raise NotImplementedError("Your code goes here")'}
-# Tag what fails while unsolved, right after the solutions are gone.
+# Claims go first; what fails while unsolved is tagged right after the solutions are gone.
 steps = GenerateAssignment.class_traits()["preprocessors"].default()
+steps.insert(0, StripClaims)
 steps.insert(steps.index(ClearSolutions) + 1, TagUnsolved)
 c.GenerateAssignment.preprocessors = steps
 

@@ -91,6 +91,17 @@ def auc_by_days(late: pd.Series, scores: dict[str, np.ndarray], days: pd.Series,
     return pd.DataFrame(auc)
 
 
+def by_days(rows: pd.DataFrame, days: pd.Series, draws: int = 2_000) -> pd.DataFrame:
+    """Totals of each column on resampled days: flights of one day move together, so whole days are drawn.
+
+    rows: what to add up, numbers or true and false, one row for each flight; days: the day of each flight.
+    Returns one row for each draw. Quotients and differences of its columns are draws of shares and their gaps.
+    """
+    totals = rows.astype(float).groupby(days.to_numpy()).sum()
+    weights = np.random.default_rng(0).multinomial(len(totals), np.full(len(totals), 1 / len(totals)), size=draws)
+    return pd.DataFrame(weights @ totals.to_numpy(), columns=rows.columns)
+
+
 class Sealed:
     """Rows that are kept to judge. Opening them takes a question, and every opening is written down."""
 

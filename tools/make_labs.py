@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 import tomllib
+from itertools import count
 from pathlib import Path
 
 import jupytext
@@ -21,6 +22,7 @@ from nbclient import NotebookClient
 from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import SaveCells
+from strip_claims import MARKS
 from traitlets.config import PyFileConfigLoader
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,9 +60,11 @@ def solution_notebook(source: Path) -> nbformat.NotebookNode:
     first = nbformat.v4.new_code_cell(BOOTSTRAP.format(repository=REPOSITORY, version=VERSION, area=area, extra=extra),
                                       metadata={"tags": ["nbval-ignore-output"]})  # it names versions
     notebook.cells.insert(1, first)
-    for position, cell in enumerate(notebook.cells):
+    positions, claims = count(), count()  # a claim leaves the names of other cells alone
+    for cell in notebook.cells:
         marks, cell.metadata = cell.metadata, nbformat.from_dict({"tags": cell.metadata.get("tags", [])})
-        cell.id = f"cell-{position:03d}"
+        is_claim = cell.cell_type == "code" and cell.source.startswith(MARKS)
+        cell.id = f"claim-{next(claims):03d}" if is_claim else f"cell-{next(positions):03d}"
         if "exercise" in marks:
             cell.id = _grade_id("exercise", marks["exercise"])
             cell.metadata["nbgrader"] = _nbgrader(cell.id, solution=True)

@@ -15,13 +15,14 @@ from importlib.metadata import PackageNotFoundError, version
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
-from mlelab import data, figure
+from mlelab import case, data, figure
 
 # %% [markdown]
 # ## Check your environment
 #
-# Most courses are abandoned at their first notebook, because it does not run. So your first function looks at your
+# A course is easily abandoned at its first notebook, when that does not run. So your first function looks at your
 # own machine. Versions are text, and text is sorted letter by letter. **Predict before you run:** which of the two
 # comparisons is right?
 
@@ -122,9 +123,9 @@ check.late_share(late_share)
 # %% [markdown]
 # ### Give a wrong answer on purpose
 #
-# This is the answer most people write first. Run the check on it and read what it says: the property that does not
-# hold, the smallest input that shows it, the name of the misconception, and where to read. `try` is here only so that
-# the notebook goes on.
+# This is an answer that many people write first. Run the check on it and read what it says: the property that does not
+# hold, a small input that shows it, the name of the misconception, and where to read. `try` is here only so that the
+# notebook goes on.
 
 # %%
 def first_attempt(delays, threshold):
@@ -160,14 +161,53 @@ figure.show(fig, alt="Line plot of the late share by month, with and without the
             f"highest in month {right.idxmax()} and lowest in month {right.idxmin()}; "
             f"the lines differ most in month {worst}.")
 
+# %% [markdown]
+# The same as numbers, wide gaps first:
+
 # %%
-gap = 100 * (right - first)
-print(f"Month {worst}: {100 * right[worst]:.1f} % or {100 * first[worst]:.1f} %, a gap of {gap[worst]:.1f} points.")
-print(f"Month {gap.idxmin()}: a gap of only {gap.min():.1f} points.")
+table = pd.DataFrame({"of those that arrived (%)": 100 * right, "of all (%)": 100 * first}).round(2)
+table["gap"] = (table.iloc[:, 0] - table.iloc[:, 1]).round(2)
+table["never arrived (%)"] = (100 * flights["arr_delay"].isna().groupby(flights["month"]).mean()).round(2)
+table.sort_values("gap", ascending=False).head(4)
 
 # %% [markdown]
-# The gap is largest in the month with the great snowstorm, when many flights were cancelled. A mistake in handling
-# missing values is largest exactly when the system is under stress.
+# The gap is the late share times the share of flights that never arrived. So it is wide in the months in which both
+# are high: June, July, December and February. Which of these four has the widest gap, one year cannot tell. If you
+# draw the days of each month again at random, each of the four comes first in some of the draws.
+#
+# The single day with the widest gap is 8 February: a snowstorm came in the afternoon, and half of its flights never
+# arrived. A mistake in handling missing values is largest when the system is under stress.
+
+# %%
+# claim: The gap is the late share times the share of flights that never arrived
+# unless: table = table.assign(gap=1)
+assert np.allclose(table["gap"], table.iloc[:, 0] * table["never arrived (%)"] / 100, atol=0.02)
+
+# claim: June, July, December and February
+assert set(table["gap"].nlargest(4).index) == {2, 6, 7, 12}
+
+# claim: one year cannot tell
+# claim: each of the four comes first in some of the draws
+day, known = pd.to_datetime(flights[["year", "month", "day"]]), flights["arr_delay"].notna()
+sums = pd.DataFrame({"late": flights["arr_delay"] >= 30, "known": known, "all": 1})
+drawn = {month: case.by_days(part, day[part.index]) for month, part in sums.groupby(flights["month"])}
+gaps = pd.DataFrame({month: part["late"] / part["known"] - part["late"] / part["all"] for month, part in drawn.items()})
+winners = gaps.idxmax(axis=1).value_counts(normalize=True).reindex(range(1, 13), fill_value=0)
+assert winners[[2, 6, 7, 12]].min() > 0.1
+
+# claim: The single day with the widest gap is 8 February
+# fact: a snowstorm came in the afternoon | the winter storm of 8 and 9 February 2013
+by_day = sums.groupby(day).sum()
+never = 1 - by_day["known"] / by_day["all"]
+day_gap = by_day["late"] / by_day["known"] - by_day["late"] / by_day["all"]
+assert day_gap.idxmax() == pd.Timestamp("2013-02-08")
+
+# claim: half of its flights never arrived
+assert 0.45 < never["2013-02-08"] < 0.55
+
+# claim: is largest when the system is under stress
+stress = never >= never.quantile(0.9)
+assert day_gap[stress].mean() > 10 * day_gap[~stress].mean()
 
 # %% [markdown]
 # ## Where you stand
