@@ -61,7 +61,7 @@ class Claim:
 
     @property
     def asserts(self) -> bool:
-        return any(isinstance(node, ast.Assert) for node in ast.parse(self.code).body)
+        return any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(self.code)))
 
 
 def claims_of(source: str, cell: int) -> list[Claim]:
@@ -261,7 +261,7 @@ def _failing(text: Text, head: str, broken: list[Claim]) -> set[str]:
         if is_claim(cell):
             for claim in (claim for claim in text.claims if claim.cell == position and claim.code):
                 numbered[len(numbered)] = claim
-                code = _noting(claim.code, len(numbered) - 1)
+                code = ast.unparse(_Noting(len(numbered) - 1).visit(ast.parse(claim.code)))
                 if claim in broken:
                     code = f"exec({claim.unless + chr(10) + code!r}, dict(globals()))"
                 cells.append(new_code_cell(code))
@@ -277,12 +277,14 @@ def _failing(text: Text, head: str, broken: list[Claim]) -> set[str]:
             for words in numbered[int(number)].words}
 
 
-def _noting(code: str, number: int) -> str:
-    """The code of a claim with each assertion noted instead of raised."""
-    tree = ast.parse(code)
-    tree.body = [ast.parse(f"({ast.unparse(node.test)}) or _failed.append({number})").body[0]
-                 if isinstance(node, ast.Assert) else node for node in tree.body]
-    return ast.unparse(tree)
+class _Noting(ast.NodeTransformer):
+    """Each assertion notes the number of its claim where it fails, and does not raise."""
+
+    def __init__(self, number: int):
+        self.number = number
+
+    def visit_Assert(self, node: ast.Assert) -> ast.stmt:
+        return ast.parse(f"({ast.unparse(node.test)}) or _failed.append({self.number})").body[0]
 
 
 def main() -> int:

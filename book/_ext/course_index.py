@@ -6,11 +6,13 @@
   {figures}          every figure of the pages, in their order
   {status}           when each lab was last green elsewhere, from the records of tools/run_elsewhere.py
   {nightly}          when each step of tools/nightly.yml was last green
+  {claims}           how many sentences of each chapter are held by an assertion, from tools/claims.py
 """
 
 import hashlib
 import json
 import re
+import sys
 from html import unescape
 
 import yaml
@@ -194,7 +196,31 @@ class NightlyDirective(CourseDirective):
         return f"green on {entry['green']}"
 
 
+class ClaimsDirective(CourseDirective):
+    """A table of chapters: claims of the page and its quiz, claims of the lab, and sentences that nothing covers."""
+
+    def run(self) -> list[nodes.Node]:
+        sys.path.insert(0, str(self.root / "tools"))
+        import claims
+
+        rows: dict[str, list[int]] = {}
+        for text in claims.texts():
+            self.file(*text.path.relative_to(self.root).parts)
+            chapter = rows.setdefault(text.area[:2], [0, 0, 0, 0])
+            said = text.claimed
+            chapter[3] += len(text.uncovered())
+            if text.path.name == "lab.py":
+                chapter[2] += len(said)
+            else:
+                quiz = sum(words.startswith("quiz ") for words in said)
+                chapter[0], chapter[1] = chapter[0] + len(said) - quiz, chapter[1] + quiz
+        counted = [(str(int(number)), *map(str, row)) for number, row in sorted(rows.items())]
+        counted.append(("All", *(str(sum(column)) for column in zip(*rows.values()))))
+        return [table(("Chapter", "Page", "Quiz", "Lab", "Not covered"), counted, ["claims"])]
+
+
 def setup(app):
+    app.add_directive("claims", ClaimsDirective)
     app.add_node(figures)
     app.add_directive("status", StatusDirective)
     app.add_directive("nightly", NightlyDirective)

@@ -8,7 +8,8 @@ math as MathML, and the stock theme made light, quiet and accessible.
   {take-along}          the book as one file, where tools/take_along.py has made it before this build
   {misconception}`M01`  the code and the name of a misconception, with a link;  course_index.py has the lists of
                         {misconceptions}, {exercises}, {figures} and {status}
-  {gcp-names}           the product names of book/reference/gcp-names.yml;  {gcp}`vertex-ai` writes both names
+  {gcp-names}           the product names of book/reference/gcp-names.yml;  {gcp}`vertex-ai` writes both names,
+                        {gcp-ending}`explainable-ai` the day on which a product ends
   {rows}`flights`       the number of rows of a dataset
   {syllabus}, {lab-notes}  what instructors read (course_teaching.py)
 
@@ -270,15 +271,21 @@ class ProductNamesDirective(CourseDirective):
             now = nodes.paragraph("", product["name"])
             self.label(now, f"gcp-{key}", product["name"])
             note = self.prose(product["note"]) if "note" in product else []
+            ends = [nodes.paragraph("", f"Ends on {written(product['ends'])}.")] if "ends" in product else []
             rows.append(([now], ", ".join(product.get("former", [])) or "(not renamed)",
-                         [*self.prose(product["what"]), *note]))
-        day = f"{names['as_of'].day} {names['as_of']:%B %Y}"
-        as_of = nodes.paragraph("", "", nodes.Text("Names as of "), nodes.strong("", day), nodes.Text("."))
+                         [*self.prose(product["what"]), *ends, *note]))
+        as_of = nodes.paragraph("", "", nodes.Text("Names as of "), nodes.strong("", written(names["as_of"])),
+                                nodes.Text("."))
         return [as_of, table(("Name", "Former name", "What it is for"), rows, ["gcp-names"])]
 
 
+def written(day) -> str:
+    """A date as prose has it: 16 March 2027."""
+    return f"{day.day} {day:%B %Y}"
+
+
 class ProductNameRole(SphinxRole):
-    """A product's name and, if it was renamed, its former one."""
+    """A product's name and its former one, or the day on which it ends."""
 
     def run(self):
         self.env.note_dependency("book/reference/gcp-names.yml")
@@ -287,7 +294,12 @@ class ProductNameRole(SphinxRole):
             logger.warning(f"there is no product {self.text!r} in gcp-names.yml", location=self.get_location())
             return [], []
         found = [to_label(f"gcp-{self.text}", nodes.Text(product["name"]))]
-        if "former" in product:
+        if self.name == "gcp-ending":
+            if "ends" not in product:
+                logger.warning(f"no end of {self.text!r} in gcp-names.yml", location=self.get_location())
+                return [], []
+            found.append(nodes.Text(f" (ends on {written(product['ends'])})"))
+        elif "former" in product:
             found.append(nodes.inline("", f" (formerly {product['former'][0]})", classes=["former-name"]))
         return found, []
 
@@ -430,6 +442,7 @@ def setup(app):
     app.add_directive("gcp-names", ProductNamesDirective)
     app.add_role("misconception", MisconceptionRole())
     app.add_role("gcp", ProductNameRole())
+    app.add_role("gcp-ending", ProductNameRole())
     app.add_role("rows", RowsRole())
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     app.add_transform(NameSections)

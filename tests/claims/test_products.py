@@ -1,0 +1,58 @@
+"""A product is not taught within six months of its end."""
+
+import datetime
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import products  # noqa: E402
+
+NAMES = """\
+as_of: 2026-11-22
+products:
+  old:
+    name: Old Store
+    what: Features.
+    ends: 2027-02-17
+    calls: [OldStore]
+    {leaving}
+"""
+
+
+def course(root: Path, page: str = "", lab: str = "", leaving: str = "") -> Path:
+    for name, text in (("book/reference/gcp-names.yml", NAMES.format(leaving=leaving)), ("book/03_features.md", page),
+                       ("solutions/03_features/lab.py", lab)):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def test_the_course_teaches_nothing_that_ends_soon():
+    assert products.taught() == []
+
+
+@pytest.mark.parametrize("planted", [{"page": "Use {gcp}`old`."}, {"lab": "store = OldStore()"}])
+def test_a_page_or_a_lab_that_does_is_named(tmp_path, planted):
+    assert len(products.taught(course(tmp_path, **planted))) == 1
+
+
+@pytest.mark.parametrize("planted", [{"page": "Leave {gcp-ending}`old`."}, {"page": "The gold store."}])
+def test_a_page_that_says_goodbye_is_not(tmp_path, planted):
+    assert products.taught(course(tmp_path, **planted)) == []
+
+
+@pytest.mark.parametrize(("day", "count"), [("2026-08-17", 0), ("2026-08-18", 1), ("2028-01-01", 1)])
+def test_six_months_before_the_end_it_begins(tmp_path, day, count):
+    root = course(tmp_path, page="Use {gcp}`old`.")
+    assert len(products.taught(root, datetime.date.fromisoformat(day))) == count
+
+
+def test_the_list_of_what_is_still_to_be_moved_only_shrinks(tmp_path):
+    leaving = "leaving: [book/03_features.md]"
+    assert products.taught(course(tmp_path, page="Use {gcp}`old`.", leaving=leaving)) == []
+    assert products.taught(course(tmp_path, leaving=leaving)) == [
+        "book/03_features.md has left Old Store: take it off the list in gcp-names.yml"]
