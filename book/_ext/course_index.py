@@ -25,8 +25,19 @@ from mlelab.check.misconceptions import MISCONCEPTIONS
 from mlelab.exam import QuizError, read
 
 HEADING = re.compile(r"^# ### Exercise (\S+): (.+?) \((\d+) points?\b", re.M)
+WRONG_ANSWER = re.compile(r'^@wrong\("([^"]+)", "(M\d\d)"', re.M)
 FIGURE = re.compile(r'<figure class="mlelab-figure"')
 ALT = re.compile(r'aria-label="([^"]*)"')
+
+
+def wrong_answers(page: CourseDirective, area: str) -> list[tuple[str, str]]:
+    """Exercise and misconception of each wrong answer that a lab's checks know by name."""
+    known = [(number, mistake.code) for number, exercise in open_lab(area).exercises.items()
+             for mistake in exercise.mistakes]
+    for source in sorted(page.root.glob(f"mlelab/check/{area}/*.py")):
+        page.file(*source.relative_to(page.root).parts)
+    beside = page.file("tests", "wrong_answers", f"{area}.py")
+    return known + (WRONG_ANSWER.findall(beside.read_text(encoding="utf-8")) if beside.exists() else [])
 
 
 class ExercisesDirective(CourseDirective):
@@ -72,12 +83,9 @@ class MisconceptionsDirective(CourseDirective):
     def bites(self) -> dict[str, dict[str, str]]:
         """For each code the labels and names of the exercises with a wrong answer of its kind, and of the questions."""
         found: dict[str, dict[str, str]] = {}
-        for source in sorted(self.root.glob("mlelab/check/[0-9]*/*.py")):
-            self.file(*source.relative_to(self.root).parts)
         for source in sorted(self.root.glob("solutions/*/lab.py")):
-            for number, exercise in open_lab(source.parent.name).exercises.items():
-                for mistake in exercise.mistakes:
-                    found.setdefault(mistake.code, {})[f"exercise-{number.replace('.', '-')}"] = f"exercise {number}"
+            for number, code in wrong_answers(self, source.parent.name):
+                found.setdefault(code, {})[f"exercise-{number.replace('.', '-')}"] = f"exercise {number}"
         for path in sorted(self.root.glob("book/quiz/[0-9]*.yml")):
             try:
                 questions = read(self.file("book", "quiz", path.name)).questions
@@ -97,9 +105,10 @@ class ProofDirective(CourseDirective):
         rows, total = [], [0] * 4
         for source in sorted(self.root.glob("solutions/*/lab.py")):
             area = source.parent.name
-            entries = json.loads(self.file("tests", "checks", "ledger", f"{area}.json").read_text(encoding="utf-8"))
+            ledger = self.file("tests", "checks", "ledger", f"{area}.json")
+            entries = json.loads(ledger.read_text(encoding="utf-8")) if ledger.exists() else {}
             for number, exercise in open_lab(area).exercises.items():
-                entry = entries[number]
+                entry = entries.get(number, dict.fromkeys(("named", "tried", "killed", "equivalent"), 0))
                 counts = [entry[name] for name in ("named", "tried", "killed", "equivalent")]
                 total = [a + b for a, b in zip(total, counts)]
                 link = to_label(f"exercise-{number.replace('.', '-')}", nodes.Text(f"{number} {exercise.name}"))

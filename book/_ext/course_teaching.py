@@ -10,7 +10,7 @@ import re
 from itertools import accumulate
 
 import yaml
-from course_index import HEADING, WRONG_ANSWER
+from course_index import HEADING, wrong_answers
 from course_site import CourseDirective, misconception, table, to_label
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -128,7 +128,7 @@ class LabNotesDirective(TeachingDirective):
             + (" outside the total" if chapter["number"] == 0 else "") + ". Its page: "), self.chapter_link(chapter),
             nodes.Text("."))
         wrong: dict[str, list[str]] = {}
-        for number, code in WRONG_ANSWER.findall(self.text("tests", "wrong_answers", f"{area}.py")):
+        for number, code in wrong_answers(self, area):
             wrong.setdefault(number, []).append(code)
         rows = []
         for number, asks, points in chapter["labs"]:
