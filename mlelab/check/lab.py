@@ -208,6 +208,10 @@ class Trial:
                        "a copy.")
         return result
 
+    def call_shared(self, answer, *args):
+        """Call on these very arguments: what TensorFlow or a file holds cannot be copied."""
+        return Local(answer.function if isinstance(answer, _Guarded) else answer, Notes()).shared(*args)
+
     def require(self, holds: bool, says: str, **found) -> None:
         """Go on if the property holds; otherwise the answer is wrong, and `says` names the property."""
         if not holds:

@@ -775,7 +775,7 @@ def train(state: dict, advance, steps: int, folder: Path, every: int) -> dict:
         try:
             reached = pickle.loads(path.read_bytes())
             break
-        except (EOFError, pickle.UnpicklingError):
+        except Exception:  # damage shows in many ways: EOFError, UnpicklingError, ValueError …
             continue
     while reached["step"] < steps:
         reached = advance(reached)

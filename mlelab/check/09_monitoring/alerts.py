@@ -8,7 +8,8 @@ from . import lab
 @lab.exercise("9.7", section="alerts-that-people-keep-on", hints=(
     "Sort the windows into three kinds first: bad, good, and too few requests to say. Which kind is a window without "
     "any?",
-    "bad: count == 0, or count >= min_n and value > threshold. Skip windows with 0 < count < min_n. Count bad windows in "
+    "bad: count == 0, or count >= min_n and value > threshold. Skip windows with 0 < count < min_n. Count bad windows "
+    "in "
     "a row; at for_windows of them fire, unless the last alert was `cooldown` windows ago or less."))
 class alerts:
     rule = ("A window is bad without any request, or with min_n requests or more and a value above the threshold; with "

@@ -12,11 +12,13 @@ from . import _real, lab
 
 
 @lab.exercise("9.5", section="predictions-as-a-sensor", hints=(
-    "Predictions are there at once, labels are not. But mornings are calm and evenings are not: compare like with like.",
+    "Predictions are there at once, labels are not. But mornings are calm and evenings are not: compare like with "
+    "like.",
     "Mean p of the reference by hour; weight it with the window's shares of hours; that is what to expect. Flag if the "
     "window's mean differs by more than `tolerance` of it, up or down."))
 class prediction_moved:
-    rule = ("Expected is the reference's mean by hour, weighted by the hours of the window; the window has moved if its "
+    rule = ("Expected is the reference's mean by hour, weighted by the hours of the window; the window has moved if "
+            "its "
             "mean differs by more than the tolerance of that, up or down.")
 
     def inputs(d):
@@ -77,7 +79,8 @@ def by_auc(reference, window, tolerance):
     return bool(auc[1] < auc[0] - tolerance)
 
 
-@prediction_moved.mistake("M85", "An evening compared with a whole day has other hours: compare hours with the same hours.")
+@prediction_moved.mistake("M85", "An evening compared with a whole day has other hours: compare hours with the same "
+                                 "hours.")
 def any_hours(reference, window, tolerance):
     return bool(abs(window["p"].mean() / reference["p"].mean() - 1) > tolerance)
 

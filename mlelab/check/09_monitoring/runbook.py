@@ -19,7 +19,8 @@ COMMAND = re.compile(
 
 @lab.exercise("9.9", section="an-incident", hints=(
     "Write it for a colleague at three in the morning who has not seen this service before.",
-    "First look at data and versions; a rollback with a condition that can be measured; somebody who decides and can be "
+    "First look at data and versions; a rollback with a condition that can be measured; somebody who decides and can "
+    "be "
     "reached; what the desk does meanwhile; and when it is over, in numbers."))
 def runbook(trial: Trial, answer) -> str:
     book = trial.call(answer)
@@ -31,13 +32,15 @@ def runbook(trial: Trial, answer) -> str:
                   got=f"nothing in {', '.join(missing)}", mistake="M38" if nobody else "M37")
     trial.require(len(set(texts.values())) > 3, "Each field has its own content.", call="runbook()", mistake="M27",
                   got=sorted(set(texts.values())))
-    trial.require(not COMMAND.match(texts["first_look"].lstrip(" -*1.)")), "First look, then act: the first look begins "
+    trial.require(not COMMAND.match(texts["first_look"].lstrip(" -*1.)")), "First look, then act: the first look "
+                                                                           "begins "
                   "neither with training nor with a restart or a rollback.", call="runbook()['first_look']",
                   got=texts["first_look"], mistake="M22")
     for name in ("alarm", "roll_back_if", "over_when"):
         trial.require(bool(NUMBER.search(texts[name])), f"`{name}` can be measured: it has a number.",
                       call=f"runbook()['{name}']", got=texts[name], mistake="M37")
-    return ("Your runbook has all that a runbook needs in form. Whether somebody who was not there could follow it, only "
+    return ("Your runbook has all that a runbook needs in form. Whether somebody who was not there could follow it, "
+            "only "
             "a person can judge: give it to a colleague.")
 
 

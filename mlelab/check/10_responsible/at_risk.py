@@ -15,9 +15,10 @@ class at_risk:
     rule = "At risk is a row with fewer than k alike in all the columns, and a row whose like all share the secret."
 
     def inputs(d):
-        columns = d.order(["age", "zip", "job", "born"])[:d.int(1, 3)]
+        columns = d.order(["zip", "job", "age", "born"])[:d.int(1, 3)]
         secret = d.pick(["illness", "income", "late"])
-        kinds = {"age": [1, 11, 30, np.nan], "zip": ["1", "11", "10", None], "job": ["a", "b", None], "born": [1980, 1990]}
+        kinds = {"age": [1, 11, 30, np.nan], "zip": ["1", "11", "10", None], "job": ["1", "11", None],
+                 "born": [1980, 1990]}
         made = []
         for _ in range(d.int(1, 4)):
             like = {name: d.pick(kinds[name]) for name in columns}

@@ -11,10 +11,12 @@ from . import lab
 @lab.exercise("10.6", section="explaining-one-decision", hints=(
     "First a function for what a set of columns is worth. Then for each column: all sets without it, and a weight for "
     "each size of set.",
-    "`itertools.combinations` gives the sets; the weight of a set of size s is s! (k - s - 1)! / k!. Put x into copies of "
+    "`itertools.combinations` gives the sets; the weight of a set of size s is s! (k - s - 1)! / k!. Put x into "
+    "copies of "
     "the background rows, call f on all of them, take the mean."))
 class exact_shapley:
-    rule = ("A column's value is what it adds, averaged over all orders; the values add up to f(x) minus the mean of f over "
+    rule = ("A column's value is what it adds, averaged over all orders; the values add up to f(x) minus the mean of "
+            "f over "
             "the background.")
     atol = 1e-7
 

@@ -9,7 +9,8 @@ from . import _real, lab
 
 @lab.exercise("10.2", section="how-sure", hints=(
     "What is drawn anew in each draw, and how many of each group? When does the interval allow a yes, when a no?",
-    "`rng.choice(part, (draws, len(part))).mean(axis=1)` for each of the two groups, then quantiles of the ratio of the "
+    "`rng.choice(part, (draws, len(part))).mean(axis=1)` for each of the two groups, then quantiles of the ratio of "
+    "the "
     "two. Compare high and low, not the ratio itself, with 0.8."))
 class four_fifths:
     rule = "low and high hold 95 % of the draws of the ratio, with both groups drawn, and the verdict reads off them."
@@ -22,7 +23,7 @@ class four_fifths:
         a, b = round(n * d.num(0.3, 0.95, 2)), round(m * d.num(0.4, 0.97, 2))
         rest = d.pick([0, 150])
         c = rest // 5
-        d.need(0 < a and 0.35 * m < b)
+        d.need(a > 0 and 0.35 * m < b)
         chosen = np.r_[[1] * a, [0] * (n - a), [1] * b, [0] * (m - b), [1] * c, [0] * (rest - c)].astype(int)
         group = np.array([name] * n + [reference] * m + [other] * rest)
         turn = d.rng().permutation(len(group))
@@ -53,7 +54,8 @@ class four_fifths:
                dict(expected=text, got=f"low from {lows.min():.2f} to {lows.max():.2f}"))
         verdict = "below" if high < 0.8 else "not below" if low >= 0.8 else "cannot tell"
         wrong = next((one for one in said if one["verdict"] != verdict), None)
-        yield ('The verdict is "below" only if all of the interval is below 0.8, and "not below" only if none of it is.',
+        yield ('The verdict is "below" only if all of the interval is below 0.8, and "not below" only if none of it '
+               'is.',
                wrong is None, "M13" if wrong and wrong["verdict"] == "below" and verdict == "not below" else "M16",
                dict(expected=verdict, got=wrong and wrong["verdict"]))
         yield ("The same seed gives the same interval, another seed another.", said[0] == said[1] and (
@@ -61,7 +63,8 @@ class four_fifths:
 
     def shows(chosen, group, name, reference, given, seed):
         (a, n), (b, m) = ((int(chosen[group == w].sum()), int((group == w).sum())) for w in (name, reference))
-        return f"four_fifths({a} of {n} chosen in {name}, {b} of {m} in {reference}, draws={given[0]}, seed={seed})", None
+        told = f"{a} of {n} chosen in {name}, {b} of {m} in {reference}"
+        return f"four_fifths({told}, draws={given[0]}, {seed=})", None
 
     def real():
         table, _ = _real.applications()
@@ -69,7 +72,8 @@ class four_fifths:
                     reference="white", given=(1000,), seed=0)
 
     def figure(said, **_):
-        return f"197 Black applicants: a ratio of 0.74, from {said[0]['low']:.2f} to {said[0]['high']:.2f}, so: cannot tell."
+        low, high = said[0]["low"], said[0]["high"]
+        return f"197 Black applicants: a ratio of 0.74, from {low:.2f} to {high:.2f}, so: cannot tell."
 
 
 def _wanted(chosen, group, name, reference):
@@ -110,7 +114,7 @@ def everybody_in_one_urn(chosen, group, name, reference, draws=1000, seed=0):
     return {"low": low, "high": high, "verdict": said(low, high)}
 
 
-@four_fifths.mistake("M13", "With enough rows any difference is significant: look at how far the interval lies from 0.8.")
+@four_fifths.mistake("M13", "With enough rows any difference is significant: look at how far the interval is from 0.8.")
 def by_p_value(chosen, group, name, reference, draws=1000, seed=0):
     low, high = interval(chosen, group, name, reference, draws, seed)
     a, b = (chosen[group == which] for which in (name, reference))

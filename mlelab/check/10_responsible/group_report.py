@@ -14,7 +14,8 @@ COLUMNS = ["n", "selection", "TPR", "FPR", "PPV", "ratio"]
     "Group the rows; each share is the mean of one column over a part of them, and pandas gives nan for the mean of "
     "nothing. The ratio is the column selection over its value at the reference."))
 class group_report:
-    rule = ("selection is the share chosen of the group's rows, TPR of its positives, FPR of its negatives, PPV the share "
+    rule = ("selection is the share chosen of the group's rows, TPR of its positives, FPR of its negatives, PPV the "
+            "share "
             "positive of its chosen, ratio its selection over the reference's.")
 
     def inputs(d):

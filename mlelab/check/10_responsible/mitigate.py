@@ -10,10 +10,12 @@ from . import _real, lab
 
 @lab.exercise("10.5", section="mitigation", hints=(
     "Two frames, two jobs: one to choose, one to judge. Which rows of the first decide about a TPR?",
-    "Sort the p of the positives of validation from high to low; the threshold is the last one that you need for a share "
+    "Sort the p of the positives of validation from high to low; the threshold is the last one that you need for a "
+    "share "
     "of tpr. Then the three numbers on test, with the threshold of all and with those that may be used."))
 class mitigate:
-    rule = ("Each threshold is the highest that still chooses a share of tpr of the group's positives, on validation; gap, "
+    rule = ("Each threshold is the highest that still chooses a share of tpr of the group's positives, on validation; "
+            "gap, "
             "ratio and accuracy are those of test.")
 
     def inputs(d):
@@ -46,7 +48,8 @@ class mitigate:
 
     def figure(got, **_):
         before, after = got["before"], got["after"]
-        return (f"On one half of the loans the gap in TPR went from {before['gap']:.3f} to {after['gap']:.3f}, the ratio "
+        return (f"On one half of the loans the gap in TPR went from {before['gap']:.3f} to {after['gap']:.3f}, the "
+                "ratio "
                 f"from {before['ratio']:.2f} to {after['ratio']:.2f}, accuracy from {before['accuracy']:.3f} to "
                 f"{after['accuracy']:.3f}.")
 

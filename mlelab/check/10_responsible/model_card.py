@@ -10,7 +10,8 @@ SAID = ("owner", "contact", "limits", "not_for", "decisions")
 
 @lab.exercise("10.10", section="the-card", hints=(
     "Go through the list in the docstring. Which of it can be computed, and from which of the two frames?",
-    "Loop over `groupby(\"group\")` for the groups, and collect in `missing` what `artefacts.get(name)` does not give."))
+    "Loop over `groupby(\"group\")` for the groups, and collect in `missing` what `artefacts.get(name)` does not "
+    "give."))
 class model_card:
     rule = "Everything on the card is computed from these artefacts, or stands there as it was said."
     figure = "The same function on other artefacts makes another card. That is what makes it one."

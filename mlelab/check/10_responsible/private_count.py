@@ -16,7 +16,8 @@ MANY = 2_500
     "`np.random.default_rng(seed).laplace(0, 1 / epsilon)`. A new ledger is `{\"left\": ..., \"answers\": "
     "ledger[\"answers\"] | {question: answer}}`."))
 class private_count:
-    rule = ("A question that was answered gets the same answer and spends nothing; another costs epsilon; if less is left "
+    rule = ("A question that was answered gets the same answer and spends nothing; another costs epsilon; if less is "
+            "left "
             "there is no answer, and nothing is spent.")
     draws = 6
     steady = False  # `run` asks each question twice
@@ -25,7 +26,8 @@ class private_count:
 
     def inputs(d):
         if d.flag(0.06):
-            return dict(count=d.int(200, 900), asked=[], ledger={}, epsilon=d.pick([0.25, 0.1, 1.0]), seed=d.int(0, 9999))
+            return dict(count=d.int(200, 900), asked=[], ledger={"left": 0.0, "answers": {}}, seed=d.int(0, 9999),
+                        epsilon=d.pick([0.25, 0.1, 1.0]))
         names = ["q", "r", "how many?"]
         old = d.some(names)[:2]
         ledger = {"left": d.int(0, 16) / 8, "answers": {name: float(d.int(0, 400)) for name in old}}
@@ -48,7 +50,8 @@ class private_count:
                          "same seed, same noise": answer == again})
             ledger = {"left": after["left"], "answers": dict(after["answers"])}
         fresh = {"left": 5.0, "answers": {}}
-        noise = [private_count.shared(count, epsilon, "q", dict(fresh), seed + i)[0] for i in range(MANY if count else 0)]
+        noise = [private_count.shared(count, epsilon, "q", dict(fresh), seed + i)[0]
+                 for i in range(MANY if count else 0)]
         return {"told": told, "noise": [math.nan if a is None else float(a) - count for a in noise]}
 
     def holds(got, count, asked, ledger, epsilon, seed):
@@ -67,12 +70,14 @@ class private_count:
             yield ("The noise is as often below as above 0.", abs(np.mean(got["noise"])) < 0.15 / epsilon, "M32",
                    dict(expected=0, got=float(np.mean(got["noise"]))))
             far = float((np.abs(got["noise"]) > 3 / epsilon).mean())
-            yield ("The noise is Laplace's: one error in twenty is larger than 3 / epsilon.", 0.031 < far < 0.075, "M32",
+            yield ("The noise is Laplace's: one error in twenty is larger than 3 / "
+                   "epsilon.", 0.031 < far < 0.075, "M32",
                    dict(expected=0.05, got=far))
 
     def shows(count, asked, ledger, epsilon, seed):
         if count:
-            return f"private_count({count}, {epsilon}, 'q', {{'left': 5.0, 'answers': {{}}}}, seed) with {MANY:,} seeds", None
+            asked = f"private_count({count}, {epsilon}, 'q', {{'left': 5.0, 'answers': {{}}}}, seed)"
+            return f"{asked} with {MANY:,} seeds", None
         return f"ledger = {ledger}; then (count, epsilon, question, seed) = {', then '.join(map(str, asked))}", None
 
 

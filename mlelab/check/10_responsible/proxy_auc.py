@@ -17,13 +17,15 @@ from . import _real, lab
 
 # world: (how far folds may differ, what its name means, the mistake that it shows)
 WORLDS = {
-    "noise": (0.2, "columns of pure noise", "Noise does not tell the group, whatever the model learned by heart.", "M02"),
+    "noise": (0.2, "columns of pure "
+                   "noise", "Noise does not tell the group, whatever the model learned by heart.", "M02"),
     "planted": (0.07, "the group spread over eight columns", "Eight weak hints together tell the group.", "M33"),
     "gaps": (0.08, "a value is missing wherever another column tells the group", "Every row is judged, also one with a "
              "missing value.", "M09"),
     "corners": (0.2, "two columns that tell the group only together, and not in a straight line", "The model is a "
                 "logistic regression on standardised columns.", "M32"),
-    "marks": (0.25, "a mark of its own for each row of the group", "Median and standardisation are learned in each fold "
+    "marks": (0.25, "a mark of its own for each row of the "
+                    "group", "Median and standardisation are learned in each fold "
               "from the other rows, too.", "M02"),
 }
 
@@ -37,7 +39,8 @@ class proxy_auc:
     draws = 2
 
     def inputs(d):
-        return dict(world=d.pick(list(WORLDS)), variant=d.int(0, 5), names=d.pick([["decision", "decided_on"], ["paid"]]))
+        names = d.pick([["decision", "decided_on"], ["paid"]])
+        return dict(world=d.pick(list(WORLDS)), variant=d.int(0, 5), names=names)
 
     def run(proxy_auc, world, variant, names):
         rows, group = _made(world, variant)
