@@ -63,9 +63,10 @@ class learning_curve:
         yield ("A model is judged on rows that it did not learn from.", not any(a & b for a, b in judged), "M02")
         yield ("Each model is judged on the same rows, all of held_out.", all(
             rows == frozenset(held_out["row"]) for _, rows in judged), "M16")
+        once = all(len(set(run)) == len(run) for run in learned)
         yield ("For each seed, each size is fitted once, on as many rows as it says.",
-               sorted(map(len, learned)) == sorted(sizes * len(seeds)) and all(len(set(run)) == len(run) for run in learned), None,
-            dict(expected=sorted(sizes * len(seeds)), got=sorted(map(len, learned))))
+               once and sorted(map(len, learned)) == sorted(sizes * len(seeds)), None,
+               dict(expected=sorted(sizes * len(seeds)), got=sorted(map(len, learned))))
         of = {size: {frozenset(run) for run in learned if len(run) == size} for size in sizes}
         yield ("A sample is drawn from all of train: the first rows of a file are its first months.",
                frozenset(train["row"][:sizes[0]]) not in of[sizes[0]], "M34")

@@ -43,9 +43,9 @@ class shard_indices:
         yield "Workers get different rows.", not alike, "M09"
         missing = np.flatnonzero(count == 0)
         yield ("All workers cut the same shuffle: made from another one, the shards overlap and leave rows out.",
-               len(missing) < world or len(together) < n, "M56", dict(expected="each row", got=f"{len(missing)} "
-                                                                                               "missing"))
-        yield "Each row is in a shard.", len(missing) == 0, "M09", dict(expected="each row", got=f"{missing[:5]} missing")
+               len(missing) < world or len(together) < n, "M56",
+               dict(expected="each row", got=f"{len(missing)} rows less"))
+        yield "Each row is in a shard.", len(missing) == 0, "M09", dict(expected="each row", got=f"not {missing[:5]}")
         yield ("No row is there more often than needed to come out even.", len(together) == world * size
                and count.max() <= 2, "M09", dict(expected=f"{size} rows for each worker", got=lengths))
         if large:
