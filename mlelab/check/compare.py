@@ -80,7 +80,7 @@ class _Comparison:
         return expected == got or math.isclose(expected, got, rel_tol=self.rtol, abs_tol=self.atol)
 
     def text(self, expected, got, where):
-        if not isinstance(got, type(expected)):
+        if not isinstance(got, str if isinstance(expected, str) else bytes):
             return Difference("shape", where, expected, got)
         return None if expected == got else Difference("value", where, expected, got)
 
@@ -254,7 +254,10 @@ def shown(value, width: int = 300):
         value = value.to_dict() if value.index.is_unique and len(value) <= 8 else value.tolist()
     if isinstance(value, pd.Index):
         value = value.tolist()
-    text = repr(plain(value)) if not isinstance(value, str) else repr(value)
+    if isinstance(value, (set, frozenset)) and value:
+        text = "{" + ", ".join(sorted(map(repr, plain(value)))) + "}"
+    else:
+        text = repr(plain(value)) if not isinstance(value, str) else repr(value)
     return text if len(text) <= width else text[:width - 2] + " …"
 
 

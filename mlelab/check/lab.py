@@ -98,6 +98,15 @@ class Exercise:
         """Mark a wrong answer: the misconception that it has, and the sentence for a learner who made it."""
         return self._mark(self.mistakes, code, says, part)
 
+    def variants(self, told: Callable, **named: tuple[str, str, dict]) -> None:
+        """Mark wrong answers that are `told` with other pieces: name=(code, sentence, keyword arguments of told)."""
+        for name, (code, says, pieces) in named.items():
+            def answer(*args, pieces=pieces, **rest):
+                return told(*args, **rest, **pieces)
+
+            answer.__name__ = name
+            self.mistake(code, says)(answer)
+
     def right(self, function: Callable | None = None, *, part: str | None = None):
         """Mark a right answer that is written differently from ours."""
         mark = self._mark(self.rights, "", None, part)

@@ -50,10 +50,11 @@ delays = pd.Series([45.0, 12.0, np.nan])
 def make_label(flights: pd.DataFrame, minutes: int = 30) -> pd.DataFrame:
     """Label each flight that has an outcome.
 
-    flights: has `arr_delay`, minutes late on arrival, negative when early, missing if the flight never arrived.
+    flights: has `arr_delay`, minutes late on arrival, negative when early, missing
+      (nan) if the flight never arrived.
     minutes: a flight is late from this delay on.
-    Returns a frame with the index of `flights` and two columns: `late` (true, false, or missing where there is no
-    arrival) and `eligible` (bool).
+    Returns a frame with the index of `flights` and two columns: `late` (true, false, or
+    missing where there is no arrival; of any type) and `eligible` (bool: it arrived).
     """
     ### BEGIN SOLUTION
     eligible = flights["arr_delay"].notna()
@@ -111,8 +112,9 @@ print(f"and the desk decides at {-case.LEAD_HOURS:+.1f}.")
 def available_columns(spec: pd.DataFrame, lead_hours: float) -> set[str]:
     """Columns whose value exists `lead_hours` before scheduled departure.
 
-    spec: one row for each column, with `column` (name), `event`, `event_hours` (earliest time of the event, hours from
-    scheduled departure, negative before it) and `delay_hours` (from the event until the value can be read).
+    spec: one row for each column, with `column` (name), `event`, `event_hours`
+      (earliest time of the event, hours from scheduled departure, negative before it)
+      and `delay_hours` (from the event until the value can be read).
     lead_hours: how long before scheduled departure you decide, positive.
     Returns the names to keep. A value that appears exactly when you decide is kept.
     """
@@ -163,12 +165,14 @@ print(flights["month"].drop_duplicates().tolist())
 # Write `temporal_split`. Every row goes into exactly one part. `df` comes in any order.
 
 # %% exercise="1.3"
-def temporal_split(df: pd.DataFrame, time_col: str, t1: pd.Timestamp, t2: pd.Timestamp
-                   ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def temporal_split(
+    df: pd.DataFrame, time_col: str, t1: pd.Timestamp, t2: pd.Timestamp
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Train, validation and test by the time at which each row's decision is made.
 
     df: rows in any order; time_col: its column of timestamps; t1 < t2.
-    Returns (train, validation, test): before t1; from t1 to before t2; from t2 on. Rows keep their index.
+    Returns (train, validation, test): before t1; from t1 to before t2; from t2 on. Rows
+    keep their index and their columns, and may come in any order.
     """
     ### BEGIN SOLUTION
     time = df[time_col]
@@ -236,23 +240,27 @@ rates.round(3).head(4)
 # Write `fit_rate_baseline`. It learns from `train` and returns a function that scores other rows.
 
 # %% exercise="1.4"
-def fit_rate_baseline(train: pd.DataFrame, keys: list[str], smoothing: float
-                      ) -> Callable[[pd.DataFrame], np.ndarray]:
+def fit_rate_baseline(
+    train: pd.DataFrame, keys: list[str], smoothing: float
+) -> Callable[[pd.DataFrame], np.ndarray]:
     """A table of smoothed late rates by `keys`, as a function that predicts.
 
-    train: has the columns `keys` and `late` (0 or 1).
-    smoothing: number of imagined flights with the overall rate of `train` in each group, 0 or more.
-    Returns predict(df) -> shape (len(df),): (late + smoothing * overall) / (count + smoothing) of the row's group, and
-    the overall rate for a group that train does not have. predict needs only the columns `keys` of df.
+    train: has the columns `keys`, without missing values, and `late` (0 or 1).
+    smoothing: number of imagined flights with the overall rate of `train` in each
+      group, 0 or more.
+    Returns predict(df) -> shape (len(df),), in the order of the rows:
+    (late + smoothing * overall) / (count + smoothing) of the row's group, and the
+    overall rate for a group that train does not have. predict needs only the columns
+    `keys` of df.
     """
     ### BEGIN SOLUTION
     overall = train["late"].mean()
-    groups = train.groupby(keys, observed=True)["late"].agg(["sum", "count"])
+    groups = train.groupby(keys)["late"].agg(["sum", "count"])
     rate = (groups["sum"] + smoothing * overall) / (groups["count"] + smoothing)
 
     def predict(df: pd.DataFrame) -> np.ndarray:
-        found = df[keys].merge(rate.rename("rate").reset_index(), on=keys, how="left")["rate"]
-        return found.fillna(overall).to_numpy()
+        found = df[keys].merge(rate.rename("rate").reset_index(), on=keys, how="left")
+        return found["rate"].fillna(overall).to_numpy()
 
     return predict
     ### END SOLUTION
@@ -291,11 +299,15 @@ print(f"= {(missed.sum() * 5 + needless.sum()) / len(y)} per flight")
 # ### Exercise 1.5: expected cost per flight (1 point)
 
 # %% exercise="1.5"
-def expected_cost(y: np.ndarray, p: np.ndarray, threshold: float, c_fn: float = 5.0, c_fp: float = 1.0) -> float:
+def expected_cost(
+    y: np.ndarray, p: np.ndarray, threshold: float, c_fn: float = 5.0, c_fp: float = 1.0
+) -> float:
     """Average cost of a flight when the desk alerts at `p >= threshold`.
 
-    y: shape (n,), 1 for late; p: shape (n,), predicted chance of being late.
-    c_fn: cost of a late flight without an alert; c_fp: cost of an alert on a flight that is not late.
+    y: shape (n,), 1 for late, 0 otherwise; p: shape (n,), predicted chance of being
+      late; n is at least 1.
+    c_fn: cost of a late flight without an alert; c_fp: cost of an alert on a flight
+      that is not late.
     Returns cost per flight, over all n flights.
     """
     ### BEGIN SOLUTION
@@ -413,20 +425,28 @@ pd.Series(bread_card, name="bread")
 def problem_card() -> dict[str, str | float]:
     """The problem card of the tight-connection alert.
 
-    metric, baseline, target, better ("lower" or "higher"), cost_missed, cost_needless: what is promised.
-    decision, label: text; prediction_hours, action_hours, label_hours: when the score exists, when the desk acts, and
-    when the outcome is typically known, in hours from scheduled departure.
-    user, action, owner, fallback (what happens without the model), stop_rule (when it is switched off): text.
+    metric (text: what somebody can count; not accuracy, because few flights are late),
+      baseline, target (today's value and a better one), better ("lower" or "higher"),
+      cost_missed, cost_needless (both positive; a missed late flight costs more).
+    decision, label: text; prediction_hours, action_hours, label_hours: when the score
+      exists (before departure), when the desk acts (not earlier), and when the outcome
+      is typically known (after the action and after departure), in hours from scheduled
+      departure, negative before it. The desk decides on the day of the flight.
+    user, action, owner, fallback (what happens without the model), stop_rule (when it
+      is switched off): text.
+    A text has two words or more, and says something of its own.
     """
     ### BEGIN SOLUTION
     return {
-        "metric": "expected cost per flight", "baseline": 0.80, "target": 0.60, "better": "lower",
+        "metric": "expected cost per flight", "baseline": 0.80, "target": 0.60,
+        "better": "lower",
         "cost_missed": 5.0, "cost_needless": 1.0,
         "decision": "send a tight-connection alert for this flight or not",
         "label": "arrives thirty minutes late or more, among flights that arrive",
         "prediction_hours": -2.0, "action_hours": -2.0, "label_hours": 2.5,
-        "user": "the operations desk in New York", "action": "rebooking help and a held gate",
-        "owner": "head of connections", "fallback": "alert by carrier and hour from last month's table of rates",
+        "user": "the operations desk in New York",
+        "action": "rebooking help and a held gate", "owner": "head of connections",
+        "fallback": "alert by carrier and hour from last month's table of rates",
         "stop_rule": "cost per flight above alerting nobody for seven days",
     }
     ### END SOLUTION
@@ -484,13 +504,15 @@ print("made from those:", sorted({name for name, inputs in case.MADE_FROM.items(
 def stale(made_from: dict[str, list[str]], changed: str) -> list[str]:
     """Artefacts to make again after `changed` was replaced, each after its inputs.
 
-    made_from: for each artefact the artefacts it is made from.
-    Returns all that depend on `changed`, directly or through others, without `changed` itself.
-    Raises ValueError if artefacts are made from each other in a circle.
+    made_from: for each artefact the artefacts it is made from; each of them is a key.
+    Returns all that depend on `changed`, directly or through others, without `changed`
+    itself.
+    Raises ValueError if artefacts are made from each other in a circle, wherever it is.
     """
     ### BEGIN SOLUTION
     found = []
-    for name in graphlib.TopologicalSorter(made_from).static_order():  # graphlib.CycleError is a ValueError
+    order = graphlib.TopologicalSorter(made_from).static_order()
+    for name in order:  # raises graphlib.CycleError, a ValueError, at a circle
         if any(source == changed or source in found for source in made_from[name]):
             found.append(name)
     return found

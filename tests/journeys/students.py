@@ -2,11 +2,12 @@
 
 import ast
 import re
-from importlib import import_module
-from inspect import getsource
+from inspect import getmodule, getsource
 from pathlib import Path
 
 import nbformat
+
+from tests.wrong_answers import answers
 
 ROOT = Path(__file__).resolve().parents[2]
 # By exercise, what stands there instead of our solution: the name of a wrong answer, or one of these.
@@ -33,7 +34,8 @@ def handed_in(area: str, answered: dict[str, str]) -> nbformat.NotebookNode:
 def answer_cell(area: str, name: str, stub: str) -> str:
     """A wrong answer with what it needs from its module, under the name of the stub's function."""
     needed, kept = {name}, []
-    for node in reversed(ast.parse(getsource(import_module(f"tests.wrong_answers.{area}"))).body):
+    module = next(getmodule(answer.function) for answer in answers(area) if answer.function.__name__ == name)
+    for node in reversed(ast.parse(getsource(module)).body):
         made = {node.name} if isinstance(node, ast.FunctionDef) else {
             target.id for target in getattr(node, "targets", []) if isinstance(target, ast.Name)}
         if made & needed:
