@@ -25,9 +25,12 @@ from nbgrader.preprocessors import SaveCells
 from strip_claims import MARKS
 from traitlets.config import PyFileConfigLoader
 
+from mlelab.check.source import pack
+
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 REPOSITORY, VERSION, EXTRAS = PROJECT["urls"]["Repository"], PROJECT["version"], PROJECT["optional-dependencies"]
+ORACLES = ROOT / "mlelab" / "check" / "oracles"
 KERNEL = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
           "language_info": {"name": "python"}}
 
@@ -108,10 +111,16 @@ def stale_files(only: str | None = None) -> list[str]:
             target.mkdir(parents=True)
             nbformat.write(made, target / "lab.ipynb")
         write_labs(Path(scratch))
+        stale += [str(path.relative_to(ROOT)) for path, text in packed_oracles() if _bytes(path) != text.encode()]
         names = {str(path.relative_to(base)) for base in (ROOT, Path(scratch))
                  for path in base.glob(f"labs/{only or '*'}/*") if path.is_file()}
         stale += sorted(name for name in names if _bytes(ROOT / name) != _bytes(Path(scratch) / name))
     return stale
+
+
+def packed_oracles() -> list[tuple[Path, str]]:
+    """What checks compare with where a class has no lab.py: the file of each lab, and its content."""
+    return [(ORACLES / f"{source.parent.name}.json", pack(source.parent.name)) for source in sources()]
 
 
 def sources(only: str | None = None) -> list[Path]:
@@ -157,6 +166,8 @@ def main() -> int:
         nbformat.write(notebook, source.with_suffix(".ipynb"))
     print("clearing solutions …", flush=True)
     write_labs(ROOT)
+    for path, text in packed_oracles():
+        path.write_text(text)
     shutil.rmtree(ROOT / "labs" / ".ipynb_checkpoints", ignore_errors=True)
     return 0
 

@@ -136,8 +136,10 @@ def shrink(choices: list[int], fails: Callable[[list[int]], bool], attempts: int
                     best, better = shorter, True
                 start -= size
         for place in range(len(best)):
-            for value in sorted({0, best[place] // 2, best[place] - 1}):
-                if 0 <= value < best[place] and still(best[:place] + [value] + best[place + 1:]):
-                    best[place], better = value, True
-                    break
+            step = best[place] if place < len(best) else 0
+            while step:
+                if best[place] >= step and still(best[:place] + [best[place] - step] + best[place + 1:]):
+                    best[place], better = best[place] - step, True
+                else:
+                    step //= 2
     return best

@@ -123,11 +123,6 @@ def a_round_more_where_it_divides(n, world, rank, epoch, seed):
     return np.concatenate([rows, rows[:world - n % world]])[rank::world]
 
 
-@shard_indices.mistake("M09")
-def without_a_seed(n, world, rank, epoch, seed):
-    return np.resize(np.random.default_rng().permutation(n), padded(n, world))[rank::world]
-
-
 @shard_indices.right
 def with_a_random_state_and_blocks(n, world, rank, epoch, seed):
     size = math.ceil(n / world)
