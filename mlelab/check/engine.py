@@ -287,7 +287,11 @@ def _named(spec: Spec, smallest: dict, tried: list[tuple]) -> Mistake | None:
     best, agreed = None, -1
     for mistake in spec.mistakes:
         try:
-            if not _alike(spec, observe(spec, mistake.function, smallest["inputs"]), smallest["got"]):
+            theirs = observe(spec, mistake.function, smallest["inputs"])
+            if not _alike(spec, theirs, smallest["got"]):
+                continue
+            unsteady = smallest["fault"].kind == "unsteady"
+            if unsteady and not _unsteady(spec, mistake.function, smallest["inputs"], theirs):
                 continue
             count = 0
             for inputs, _, _, got, fault in tried:
@@ -323,7 +327,7 @@ def _real(spec: Spec, ours: Callable, answer: Callable, tried: list) -> Finding:
         got = observe(spec, answer, inputs)
         fault = judge(spec, inputs, expected, got)
         if fault:
-            mistake = _named(spec, dict(inputs=inputs, got=got), tried[:8])
+            mistake = _named(spec, dict(inputs=inputs, got=got, fault=fault), tried[:8])
             return Finding(fault=fault, inputs=inputs, mistake=mistake, printed=got.notes.printed, on_real_data=True)
     return Finding(figure=spec.figure(_ours_on_real(spec, 0).value, **cases[0]))
 
