@@ -76,17 +76,21 @@ pd.crosstab(validation["late"], (validation["p"] >= 0.5).rename("alert")).rename
 def classification_report_counts(y: np.ndarray, alert: np.ndarray) -> dict[str, float]:
     """The four counts of a decision, and the metrics made of them.
 
-    y: shape (n,), 1 for late; alert: shape (n,), 1 for an alert.
-    Returns tp, fp, fn, tn, accuracy, precision, recall, f1. A metric whose denominator is 0 is nan.
+    y: shape (n,), 1 for late; alert: shape (n,), 1 for an alert; n may be 0.
+    Returns tp, fp, fn, tn, accuracy, precision, recall, f1 = 2 tp / (2 tp + fp + fn).
+    A metric whose denominator is 0 is nan.
     """
     ### BEGIN SOLUTION
     def share(part: float, whole: float) -> float:
         return float(part / whole) if whole else float("nan")
 
-    tp, fp = int(((alert == 1) & (y == 1)).sum()), int(((alert == 1) & (y == 0)).sum())
-    fn, tn = int(((alert == 0) & (y == 1)).sum()), int(((alert == 0) & (y == 0)).sum())
-    return {"tp": tp, "fp": fp, "fn": fn, "tn": tn, "accuracy": share(tp + tn, len(y)), "precision": share(tp, tp + fp),
-            "recall": share(tp, tp + fn), "f1": share(2 * tp, 2 * tp + fp + fn)}
+    tp = int(((alert == 1) & (y == 1)).sum())
+    fp = int(((alert == 1) & (y == 0)).sum())
+    fn = int(((alert == 0) & (y == 1)).sum())
+    tn = int(((alert == 0) & (y == 0)).sum())
+    return {"tp": tp, "fp": fp, "fn": fn, "tn": tn, "accuracy": share(tp + tn, len(y)),
+            "precision": share(tp, tp + fp), "recall": share(tp, tp + fn),
+            "f1": share(2 * tp, 2 * tp + fp + fn)}
     ### END SOLUTION
 
 # %% check="4.1" points=1
@@ -149,24 +153,28 @@ print({t: round(cost_per_flight(validation, t), 3) for t in (0.1, 0.3, 0.5)})
 # Write `choose_threshold`. `test` is sealed: `test.open("…")` gives a frame like `validation`. The check counts.
 
 # %% exercise="4.2"
-def choose_threshold(validation: pd.DataFrame, test: case.Sealed, c_fn: float, c_fp: float, candidates: np.ndarray
-                     ) -> dict[str, float]:
-    """A threshold tuned on validation and one from the costs, and what each costs on the test rows.
+def choose_threshold(validation: pd.DataFrame, test: case.Sealed, c_fn: float,
+                     c_fp: float, candidates: np.ndarray) -> dict[str, float]:
+    """A threshold tuned on validation and one from the costs, both judged on test.
 
-    validation: `late` (0 or 1) and `p`; test: opens to such a frame, once. An alert is `p >= threshold`.
-    c_fn: cost of a late flight without an alert; c_fp: cost of a needless alert; candidates: thresholds to try.
-    Returns tuned (the cheapest candidate on validation, the lowest of them on a tie), bayes (from c_fn and c_fp alone),
-    cost_tuned and cost_bayes (cost per flight on test).
+    validation: `late` (0 or 1) and `p`; test: opens to such a frame, once, after both
+    thresholds are fixed. An alert is `p >= threshold`.
+    c_fn: cost of a late flight without an alert; c_fp: cost of a needless alert; both
+    above 0. candidates: thresholds to try, in any order.
+    Returns tuned (the cheapest candidate on validation, the lowest of them on a tie),
+    bayes (from c_fn and c_fp alone), cost_tuned and cost_bayes (cost per flight on
+    test).
     """
     ### BEGIN SOLUTION
     def cost(rows: pd.DataFrame, threshold: float) -> float:
         alert, late = rows["p"] >= threshold, rows["late"] == 1
         return float((c_fn * (~alert & late) + c_fp * (alert & ~late)).mean())
 
-    tuned = float(min(sorted(candidates), key=lambda threshold: cost(validation, threshold)))
+    tuned = float(min(sorted(candidates), key=lambda t: cost(validation, t)))
     bayes = c_fp / (c_fp + c_fn)
     opened = test.open("what do the tuned threshold and the one from the costs cost?")
-    return {"tuned": tuned, "bayes": bayes, "cost_tuned": cost(opened, tuned), "cost_bayes": cost(opened, bayes)}
+    return {"tuned": tuned, "bayes": bayes, "cost_tuned": cost(opened, tuned),
+            "cost_bayes": cost(opened, bayes)}
     ### END SOLUTION
 
 # %% check="4.2" points=1
@@ -218,12 +226,15 @@ print(f"late share by day: {by_day['mean'].min():.0%} to {by_day['mean'].max():.
 # in twice, with all its rows.
 
 # %% exercise="4.3"
-def block_bootstrap(y: np.ndarray, p: np.ndarray, blocks: np.ndarray, metric: Callable[[np.ndarray, np.ndarray], float],
+def block_bootstrap(y: np.ndarray, p: np.ndarray, blocks: np.ndarray,
+                    metric: Callable[[np.ndarray, np.ndarray], float],
                     draws: int, seed: int) -> tuple[float, float]:
     """A 95 % interval of `metric(y, p)` from resampled blocks.
 
-    y, p: shape (n,); blocks: shape (n,), the block of each row, in any order; draws: how often to resample;
-    seed: of numpy's default_rng.
+    y, p: shape (n,); blocks: shape (n,), the block of each row, in any order;
+    draws: how often to resample; seed: of numpy's default_rng, which is made once.
+    Each draw takes as many blocks as there are, with replacement, each with all its
+    rows; a block that is drawn twice counts twice.
     Returns the quantiles 0.025 and 0.975 of the metric over the draws.
     """
     ### BEGIN SOLUTION
@@ -296,17 +307,22 @@ print("shuffled folds: AUC", np.round(aucs, 3))
 # ### Exercise 4.4: rolling origin (1 point)
 
 # %% exercise="4.4"
-def rolling_origin_splits(months: np.ndarray, min_train: int, gap: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each month that can be judged, the rows to learn from and the rows to judge.
+def rolling_origin_splits(months: np.ndarray, min_train: int, gap: int = 0
+                          ) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each month that can be judged, the rows to learn from and to judge.
 
-    months: shape (n,), the month of each row, whole numbers without holes, rows in any order.
-    min_train: least number of months to learn from; gap: months left out between learning and judging.
-    Returns (train, test) pairs of row positions, earliest test month first. Train holds all months before the gap.
+    months: shape (n,), the month of each row, whole numbers without holes that start
+    anywhere, rows in any order.
+    min_train: least number of months to learn from, 1 or more; gap: months left out
+    between learning and judging.
+    Returns (train, test) pairs of row positions, earliest test month first. Train holds
+    all rows of all months before the gap, test all rows of one month.
     """
     ### BEGIN SOLUTION
     splits = []
     for month in range(months.min() + min_train + gap, months.max() + 1):
-        splits.append((np.flatnonzero(months < month - gap), np.flatnonzero(months == month)))
+        train = np.flatnonzero(months < month - gap)
+        splits.append((train, np.flatnonzero(months == month)))
     return splits
     ### END SOLUTION
 
@@ -371,12 +387,15 @@ print(f"{len(middle):,} flights, mean prediction {middle['p'].mean():.3f}, late 
 # ### Exercise 4.5: calibration table (1 point)
 
 # %% exercise="4.5"
-def calibration_table(y: np.ndarray, p: np.ndarray, bins: int) -> tuple[pd.DataFrame, float]:
-    """Predicted chance against late share in bins of equal width, and the expected calibration error.
+def calibration_table(y: np.ndarray, p: np.ndarray, bins: int
+                      ) -> tuple[pd.DataFrame, float]:
+    """Predicted chance against late share in bins of equal width, and the error.
 
-    y: shape (n,), 0 or 1; p: shape (n,), from 0 to 1; bins: number of bins. A bin holds its lower limit; the last one
-    holds 1 as well. A bin without flights has no row.
-    Returns a frame with `count`, `mean_p` and `share`, lowest bin first, and the error.
+    y: shape (n,), 0 or 1; p: shape (n,), from 0 to 1; bins: number of bins from 0 to 1.
+    A bin holds its lower limit; the last one holds 1 as well. A bin without flights has
+    no row.
+    Returns a frame with `count`, `mean_p` and `share`, lowest bin first, and the
+    expected calibration error: the mean of |share - mean_p|, weighted by count.
     """
     ### BEGIN SOLUTION
     place = np.minimum((p * bins).astype(int), bins - 1)
@@ -446,12 +465,15 @@ print(f"average precision {np.mean([1 / 2, 2 / 4]):.3f}: late flights stand at r
 # ### Exercise 4.6: rank list by list (1 point)
 
 # %% exercise="4.6"
-def rank_quality(lists: np.ndarray, gain: np.ndarray, score: np.ndarray, k: int) -> dict[str, float]:
-    """NDCG@k and mean average precision, measured in each list and averaged over lists.
+def rank_quality(lists: np.ndarray, gain: np.ndarray, score: np.ndarray, k: int
+                 ) -> dict[str, float]:
+    """NDCG@k and mean average precision, by list and averaged over lists.
 
-    lists: shape (n,), the list of each row, in any order; gain: shape (n,), what a row is worth, 0 for nothing;
-    score: shape (n,), the highest comes first, no ties within a list.
-    Returns ndcg and map. A row counts as a hit if its gain is above 0. Lists without a hit are left out.
+    lists: shape (n,), the list of each row, in any order; gain: shape (n,), what a row
+    is worth, 0 for nothing; score: shape (n,), the highest comes first, no ties within
+    a list. One list at least has a hit. NDCG is cut at k, average precision is not.
+    Returns ndcg and map. A row counts as a hit if its gain is above 0. Lists without a
+    hit are left out.
     """
     ### BEGIN SOLUTION
     ndcg, precision = [], []
@@ -537,13 +559,16 @@ cost.groupby(test["date"]).mean().assign(difference=lambda day: day["trees"] - d
 # ### Exercise 4.7: paired difference (2 points)
 
 # %% exercise="4.7"
-def paired_difference(y: np.ndarray, p_old: np.ndarray, p_new: np.ndarray, blocks: np.ndarray,
-                      metric: Callable[[np.ndarray, np.ndarray], float], draws: int, seed: int, comparisons: int = 1
+def paired_difference(y: np.ndarray, p_old: np.ndarray, p_new: np.ndarray,
+                      blocks: np.ndarray,
+                      metric: Callable[[np.ndarray, np.ndarray], float],
+                      draws: int, seed: int, comparisons: int = 1
                       ) -> tuple[float, float, float]:
-    """How much better `p_new` is than `p_old`, with an interval from resampled blocks.
+    """How much better `p_new` is than `p_old`, by block bootstrap.
 
-    y, p_old, p_new, blocks: shape (n,); metric(y, p): higher is better; draws: how often to resample;
-    seed: of numpy's default_rng; comparisons: number of such comparisons made, the interval has level
+    y, p_old, p_new, blocks: shape (n,); metric(y, p): higher is better; draws: how
+    often to resample whole blocks, as in 4.3; seed: of numpy's default_rng;
+    comparisons: number of such comparisons made, the interval has level
     1 - 0.05 / comparisons.
     Returns the difference on all rows, new minus old, and the lower and upper limit.
     """
@@ -610,18 +635,21 @@ print(f"{planned:,} connections in each arm")
 # ### Exercise 4.8: one look, at the planned size (1 point)
 
 # %% exercise="4.8"
-def ab_test(a: np.ndarray, b: np.ndarray, p0: float, p1: float, alpha: float = 0.05, power: float = 0.8
-            ) -> dict[str, float | int | str | None]:
+def ab_test(a: np.ndarray, b: np.ndarray, p0: float, p1: float, alpha: float = 0.05,
+            power: float = 0.8) -> dict[str, float | int | str | None]:
     """Plan an A/B test, and read it once.
 
-    a, b: outcomes 0 or 1 of the two arms in order of arrival; p0, p1: the shares to tell apart; alpha, power: as usual.
-    Returns n (cases needed in each arm), p_value and verdict: "wait" with p_value None while an arm has fewer than n;
-    then, from the first n of each arm alone, "different" if p_value < alpha, else "not shown".
+    a, b: outcomes 0 or 1 of the two arms in order of arrival, both occur; p0, p1: the
+    shares to tell apart; alpha, power: as usual.
+    Returns n (cases needed in each arm), p_value (two-sided, from the pooled share) and
+    verdict: "wait" with p_value None while an arm has fewer than n; then, from the
+    first n of each arm alone, "different" if p_value < alpha, else "not shown".
     """
     ### BEGIN SOLUTION
     mean = (p0 + p1) / 2
     z_alpha, z_power = stats.norm.ppf([1 - alpha / 2, power])
-    spread = z_alpha * np.sqrt(2 * mean * (1 - mean)) + z_power * np.sqrt(p0 * (1 - p0) + p1 * (1 - p1))
+    spread = (z_alpha * np.sqrt(2 * mean * (1 - mean))
+              + z_power * np.sqrt(p0 * (1 - p0) + p1 * (1 - p1)))
     n = int(np.ceil((spread / (p1 - p0)) ** 2))
     if min(len(a), len(b)) < n:
         return {"n": n, "p_value": None, "verdict": "wait"}
@@ -629,7 +657,8 @@ def ab_test(a: np.ndarray, b: np.ndarray, p0: float, p1: float, alpha: float = 0
     pooled = (share_a + share_b) / 2
     z = (share_b - share_a) / np.sqrt(2 * pooled * (1 - pooled) / n)
     p_value = float(2 * stats.norm.sf(abs(z)))
-    return {"n": n, "p_value": p_value, "verdict": "different" if p_value < alpha else "not shown"}
+    verdict = "different" if p_value < alpha else "not shown"
+    return {"n": n, "p_value": p_value, "verdict": verdict}
     ### END SOLUTION
 
 # %% check="4.8" points=1
@@ -700,20 +729,25 @@ pair.groupby("carrier")["late"].agg(["mean", "count"]).round(3)
 # ### Exercise 4.9: slices with their counts (1 point)
 
 # %% exercise="4.9"
-def slice_table(flights: pd.DataFrame, by: str, group: str, pair: tuple[str, str]) -> tuple[pd.DataFrame, float]:
+def slice_table(flights: pd.DataFrame, by: str, group: str, pair: tuple[str, str]
+                ) -> tuple[pd.DataFrame, float]:
     """The late shares of two groups compared within each slice.
 
-    flights: `late` (0 or 1), a column `by` of slices and a column `group`; pair: the two groups to compare.
-    Returns a frame with one row for each slice in which both groups have flights, sorted: n_first, n_second and
-    difference (late share of the second group minus that of the first). And the mean of the differences, weighted by
-    the flights of both groups in the slice.
+    flights: `late` (0 or 1), a column `by` of slices and a column `group`; pair: the
+    two groups to compare, which have flights in one slice at least.
+    Returns a frame with one row for each slice in which both groups have flights, the
+    slice as its index, sorted: n_first, n_second (flights) and difference (late share
+    of the second group minus that of the first). And the mean of the differences,
+    weighted by the flights of both groups in the slice.
     """
     ### BEGIN SOLUTION
     shares = flights.groupby([by, group])["late"].agg(["mean", "count"]).unstack(group)
     (first, second), mean, count = pair, shares["mean"], shares["count"]
-    table = pd.DataFrame({"n_first": count[first], "n_second": count[second], "difference": mean[second] - mean[first]})
+    table = pd.DataFrame({"n_first": count[first], "n_second": count[second],
+                          "difference": mean[second] - mean[first]})
     table = table.dropna().astype({"n_first": int, "n_second": int}).sort_index()
-    return table, float(np.average(table["difference"], weights=table["n_first"] + table["n_second"]))
+    weights = table["n_first"] + table["n_second"]
+    return table, float(np.average(table["difference"], weights=weights))
     ### END SOLUTION
 
 # %% check="4.9" points=1

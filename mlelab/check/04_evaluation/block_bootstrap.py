@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from . import lab
+from ._blocks import alike, blocks_and_values, draws_of, interval, well_drawn, without_the_whole
 from ._real import flights
 
 
@@ -15,12 +16,8 @@ class block_bootstrap:
     rule = "The limits are the quantiles 0.025 and 0.975 of the metric over the draws, each of whole blocks."
 
     def inputs(d):
-        names = d.order(d.pick([[3, 8, 11, 40], ["mon", "tue", "wed"], [0, 1, 2, 3, 4, 5]]))
-        sizes = [d.int(1, 4) for _ in names]
-        d.need(len(set(sizes)) > 1)
-        blocks = np.array(d.order([name for name, size in zip(names, sizes) for _ in range(size)]))
-        value = np.round(d.rng().random(len(blocks)), 3)
-        return dict(blocks=blocks, value=value, draws=d.pick([20, 31, 60]), seed=d.int(0, 1000))
+        blocks, value = blocks_and_values(d)
+        return dict(blocks=blocks, value=value, draws=d.pick([20, 31, 90]), seed=d.int(0, 1000))
 
     def run(block_bootstrap, blocks, value, draws, seed):
         """Row numbers as `y`, so that a draw can be read off them; twice with a seed, once with another."""
@@ -39,37 +36,17 @@ class block_bootstrap:
         return runs
 
     def holds(runs, blocks, value, draws, seed):
-        everything = np.arange(len(blocks))
         for run in runs:
             yield ("A row that is drawn brings its own `y` and its own `p`.", all(
                 rows.shape == p.shape and np.array_equal(p, rows + 0.5) for rows, p in run["drawn"]), "M51")
-        first, same, other = ([rows for rows, _ in run["drawn"]] for run in runs)
-        if len(first) == draws + 1:  # one call may be on the rows as they came
-            for rows in (first, same, other):
-                whole = next((i for i, drawn in enumerate(rows) if np.array_equal(drawn, everything)), None)
-                rows.pop(0 if whole is None else whole)
-        yield ("The metric is taken once in each draw, on the drawn rows.", len(first) == draws, "M16",
-               dict(expected=f"{draws} draws", got=f"{len(first)} draws"))
-        times = np.array([np.bincount(rows, minlength=len(blocks)) for rows in first])
-        names = list(dict.fromkeys(blocks.tolist()))
-        of_block = [times[:, blocks == name] for name in names]
-        yield ("A block is drawn with all its rows: rows of one day are not independent.",
-               all((block == block[:, :1]).all() for block in of_block), "M12")
-        drawn = np.array([block[:, 0] for block in of_block]).T
-        yield ("Each draw has as many blocks as there are, and a block that is drawn twice counts twice.",
-               (drawn.sum(axis=1) == len(names)).all(), "M09" if drawn.max() == 1 else "M36",
-               dict(expected=f"{len(names)} blocks", got=drawn.sum(axis=1)[:5].tolist()))
-        yield ("Blocks are drawn with replacement; without it every draw is the sample itself.",
-               (drawn != 1).any(), "M16")
-        yield ("The draws differ: one generator, made once before the loop, gives them all.",
-               len({row.tobytes() for row in drawn}) > 3, "M98")
-        yield "Every block can be drawn.", (drawn.sum(axis=0) > 0).all(), "M31"
-        values = [value[rows].mean() for rows in first]
-        yield ("The limits are the quantiles 0.025 and 0.975 of the metric over the draws.", np.allclose(
-            runs[0]["limits"], np.quantile(values, [0.025, 0.975])), "M32",
-            dict(expected=np.quantile(values, [0.025, 0.975]).tolist(), got=list(runs[0]["limits"])))
+        first, same, other = (without_the_whole([rows for rows, _ in run["drawn"]], draws) for run in runs)
+        yield from well_drawn(first, blocks, draws)
+        for drawn, run in zip((first, same, other), runs):
+            limits = np.quantile([value[rows].mean() for rows in drawn], [0.025, 0.975])
+            yield ("The limits are the quantiles 0.025 and 0.975 of the metric over the draws.",
+                   np.allclose(run["limits"], limits), "M32", dict(expected=limits.tolist(), got=list(run["limits"])))
         yield ("The same seed gives the same draws, another seed others.",
-               _alike(first, same) and not _alike(first, other), "M27")
+               alike(first, same) and not alike(first, other), "M27")
 
     steady = False  # `run` itself compares two calls with one seed
     draws = 4
@@ -85,10 +62,6 @@ class block_bootstrap:
         low, high = runs[0]["limits"]
         return (f"Late share of the last 50,000 flights of the year: {value.mean():.1%}, by day from {low:.1%} to "
                 f"{high:.1%}. Drawn as single flights it would be ± {1.96 * value.std() / np.sqrt(len(value)):.1%}.")
-
-
-def _alike(one, other):
-    return len(one) == len(other) and all(map(np.array_equal, one, other))
 
 
 # Answers: wrong ones with their misconceptions, and right ones written differently.
@@ -160,6 +133,11 @@ def last_block_never_drawn(y, p, blocks, metric, draws, seed):
     return interval([metric(y[rows], p[rows]) for rows in drawn])
 
 
+@block_bootstrap.mistake("M31", "Every block is drawn equally often: the last one not twice as often.")
+def last_block_drawn_twice_as_often(y, p, blocks, metric, draws, seed):
+    return interval([metric(y[rows], p[rows]) for rows in draws_of(blocks, draws, seed, first=-1)])
+
+
 @block_bootstrap.mistake("M12", "Rows of one block stand anywhere: a run of equal names is not the whole block.")
 def runs_of_equal_names(y, p, blocks, metric, draws, seed):
     cut = np.flatnonzero(blocks[1:] != blocks[:-1]) + 1
@@ -187,14 +165,3 @@ def multinomial_counts(y, p, blocks, metric, draws, seed):
         rows = np.repeat(np.arange(len(y)), times[place])
         values.append(metric(y[rows], p[rows]))
     return np.quantile(values, [0.025, 0.975])
-
-
-def draws_of(blocks, draws, seed):
-    rng = np.random.default_rng(seed)
-    rows = [np.flatnonzero(blocks == block) for block in np.unique(blocks)]
-    for _ in range(draws):
-        yield np.concatenate([rows[i] for i in rng.integers(0, len(rows), len(rows))])
-
-
-def interval(values, low=0.025, high=0.975):
-    return tuple(float(limit) for limit in np.quantile(values, [low, high]))
