@@ -61,18 +61,22 @@ print(f"a request with 88 °F becomes {(88 - mean) / spread:+.2f}")
 # Write `fit_scaler`. It learns from the training rows of `df` and returns a function that scales any other rows.
 
 # %% exercise="3.1"
-def fit_scaler(df: pd.DataFrame, is_train: pd.Series, columns: list[str]) -> Callable[[pd.DataFrame], pd.DataFrame]:
+def fit_scaler(df: pd.DataFrame, is_train: pd.Series, columns: list[str]
+               ) -> Callable[[pd.DataFrame], pd.DataFrame]:
     """Standardise numeric columns with what the training rows say.
 
-    df: all rows; is_train: bool for each row of df; columns: the numeric columns to scale.
-    Returns apply(rows) -> a new frame with the index of `rows` and `columns` alone: (value - mean) / standard
-    deviation (of the sample, ddof=1). A column that is constant in the training rows becomes value - mean. A missing
-    value stays missing. apply works on a single row.
+    df: all rows; is_train: bool for each row of df; columns: the numeric columns to
+    scale, each with two known values or more among the training rows.
+    Returns apply(rows) -> a new frame with the index of `rows` and `columns` alone:
+    (value - mean) / standard deviation (of the sample, ddof=1). A column that is
+    constant in the training rows becomes value - mean. A missing value stays missing.
+    apply works on a single row.
     """
     ### BEGIN SOLUTION
     train = df.loc[is_train, columns]
     mean = train.mean()
-    spread = train.std().where(train.max() > train.min(), 1)  # .std() of equal values may be 1e-17
+    # .std() of equal values may be 1e-17
+    spread = train.std().where(train.max() > train.min(), 1)
 
     def apply(rows: pd.DataFrame) -> pd.DataFrame:
         return (rows[columns] - mean) / spread
@@ -138,12 +142,15 @@ print({name: len(found) for name, found in columns.items()}, "columns,",
 # Write `fit_encoder`. Rare and unseen values share the column `other`; a missing value has a column of its own.
 
 # %% exercise="3.2"
-def fit_encoder(train: pd.Series, min_count: int) -> Callable[[pd.Series], pd.DataFrame]:
+def fit_encoder(train: pd.Series, min_count: int
+                ) -> Callable[[pd.Series], pd.DataFrame]:
     """One-hot columns that are the same for any rows.
 
-    train: text values of the training rows, some missing; min_count: a value with at least so many rows is kept.
-    Returns encode(values) -> a frame with the index of `values` and a column for each kept value, sorted, then
-    `other` (rare or unseen), then `missing`. Each row has a single 1, the rest is 0.
+    train: text values of the training rows, some missing; min_count: a value with at
+    least so many training rows is kept. No value is "other" or "missing" itself.
+    Returns encode(values) -> a frame with the index of `values` and a column for each
+    kept value, sorted, then `other` (rare or unseen), then `missing`. Each row has a
+    single 1, the rest is 0.
     """
     ### BEGIN SOLUTION
     counts = train.value_counts()
@@ -151,7 +158,8 @@ def fit_encoder(train: pd.Series, min_count: int) -> Callable[[pd.Series], pd.Da
     columns = [*kept, "other", "missing"]
 
     def encode(values: pd.Series) -> pd.DataFrame:
-        names = values.where(values.isin(kept), "other").where(values.notna(), "missing")
+        names = values.where(values.isin(kept), "other")
+        names = names.where(values.notna(), "missing")
         return pd.get_dummies(names, dtype=int).reindex(columns=columns, fill_value=0)
 
     return encode
@@ -211,8 +219,10 @@ figure.show(fig, alt=f"Late share by scheduled hour. It rises from {by_hour['mea
 def cyclic(x: pd.Series, period: float) -> np.ndarray:
     """A point on the unit circle for each value, once around in one `period`.
 
-    x: shape (n,), numbers in the unit of `period`: hours with period 24, days of the week with period 7.
-    Returns shape (n, 2). Equal steps of x are equal distances anywhere on the circle; x and x + period are one point.
+    x: shape (n,), numbers in the unit of `period`: hours with period 24, days of the
+    week with period 7.
+    Returns shape (n, 2), a row for each value. Equal steps of x are equal distances
+    anywhere on the circle; x and x + period are one point.
     """
     ### BEGIN SOLUTION
     angle = 2 * np.pi * np.asarray(x, dtype=float) / period
@@ -277,13 +287,17 @@ print(f"Validation flights whose key training never saw: {(~key[~is_train].isin(
 # Smoothing is that of lab 1: `m` imagined flights with the overall rate.
 
 # %% exercise="3.4"
-def target_encode(keys: pd.Series, y: pd.Series, folds: pd.Series, m: float) -> pd.Series:
+def target_encode(keys: pd.Series, y: pd.Series, folds: pd.Series, m: float
+                  ) -> pd.Series:
     """Smoothed rate of each row's key, from rows that the row is not judged by.
 
-    keys, y (0 or 1), folds: one index. folds: the fold of a training row, 0 or more; -1 for a hold-out row.
-    For a row of fold f the source is the training rows of all other folds; for a hold-out row it is all training rows.
-    Returns, with that index, (sum + m * prior) / (count + m) over the source rows with the same key. prior is the mean
-    of y over all source rows, and the answer for a key that the source does not have.
+    keys, y (0 or 1), folds: one index. folds: the fold of a training row, 0 or more;
+    -1 for a hold-out row. There are two folds of training rows or more. m: above 0.
+    For a row of fold f the source is the training rows of all other folds; for a
+    hold-out row it is all training rows.
+    Returns, with that index, (sum + m * prior) / (count + m) over the source rows with
+    the same key. prior is the mean of y over all source rows, and the answer for a key
+    that the source does not have.
     """
     ### BEGIN SOLUTION
     encoded = pd.Series(np.nan, index=keys.index)
@@ -372,25 +386,30 @@ figure.show(fig, alt=f"Planned departure and delay of flights from Newark around
 # ### Exercise 3.5: an as-of mean (1 point)
 
 # %% exercise="3.5"
-def asof_mean(events: pd.DataFrame, queries: pd.DataFrame, window: pd.Timedelta) -> pd.Series:
-    """Mean departure delay at the origin in the window before each query, from what had happened by then.
+def asof_mean(events: pd.DataFrame, queries: pd.DataFrame, window: pd.Timedelta
+              ) -> pd.Series:
+    """Mean departure delay at the origin in the window before each query.
 
-    events: flights that left, with `origin`, `scheduled`, `departed` (both UTC) and `dep_delay` (min), in any order.
-    queries: `origin` and `decision_time` (UTC), in any order, with an index of their own.
-    Returns, with the index of queries, the mean dep_delay of the events at the same origin with
-    decision_time - window < departed <= decision_time; missing where there is none.
+    Only what had happened by then counts.
+    events: flights that left, with `origin`, `scheduled`, `departed` (both UTC) and
+    `dep_delay` (min), in any order.
+    queries: `origin` and `decision_time` (UTC), in any order, an index of their own.
+    Returns, with the index of queries, the mean dep_delay of the events at the same
+    origin with decision_time - window < departed <= decision_time; missing where there
+    is none.
     """
     ### BEGIN SOLUTION
-    parts = []
+    means = pd.Series(np.nan, index=queries.index)
     for origin, here in queries.groupby("origin"):
         past = events[events["origin"] == origin].sort_values("departed")
         total = np.concatenate([[0.0], past["dep_delay"].cumsum()])
-        last = past["departed"].searchsorted(here["decision_time"], side="right")
-        first = past["departed"].searchsorted(here["decision_time"] - window, side="right")
+        left, now = past["departed"], here["decision_time"]
+        last = left.searchsorted(now, side="right")
+        first = left.searchsorted(now - window, side="right")
         count = last - first
-        mean = np.where(count > 0, total[last] - total[first], np.nan) / np.maximum(count, 1)
-        parts.append(pd.Series(mean, index=here.index))
-    return pd.concat(parts).reindex(queries.index)
+        sums = np.where(count > 0, total[last] - total[first], np.nan)
+        means[here.index] = sums / np.maximum(count, 1)
+    return means
     ### END SOLUTION
 
 # %% check="3.5" points=1
@@ -587,12 +606,16 @@ train.groupby(train["pressure"].isna())["late"].mean().rename({False: "pressure 
 # ### Exercise 3.6: fill and tell (1 point)
 
 # %% exercise="3.6"
-def fit_imputer(df: pd.DataFrame, is_train: pd.Series, columns: list[str]) -> Callable[[pd.DataFrame], pd.DataFrame]:
+def fit_imputer(df: pd.DataFrame, is_train: pd.Series, columns: list[str]
+                ) -> Callable[[pd.DataFrame], pd.DataFrame]:
     """Fill missing numbers with the median of the training rows, and mark them.
 
-    df: all rows; is_train: bool for each row of df; columns: the numeric columns to fill.
-    Returns apply(rows) -> a new frame with the index of `rows`: `columns` without missing values, then for each of
-    them `<column>_missing`, 1 where the value was missing and 0 elsewhere, whether or not these rows have gaps.
+    df: all rows; is_train: bool for each row of df; columns: the numeric columns to
+    fill, each with a known value among the training rows.
+    Returns apply(rows) -> a new frame with the index of `rows`: first all `columns`
+    without missing values, then a mark for each of them in the same order,
+    `<column>_missing`: 1 where the value was missing and 0 elsewhere. The columns are
+    the same whether or not these rows have gaps.
     """
     ### BEGIN SOLUTION
     median = df.loc[is_train, columns].median()
@@ -658,12 +681,15 @@ print(f"{copies[parts[cut:]['late'] == 1].mean():.0%} of the late rows that judg
 # %% exercise="3.7"
 def rebalance(y: np.ndarray, is_train: np.ndarray, seed: int
               ) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-    """Training rows with as many late as other flights, and the way back to true chances.
+    """Training rows with as many late as other flights, and the way back.
 
-    y: shape (n,), 0 or 1, ones are fewer; is_train: shape (n,), bool; seed: for the draw with replacement.
-    Returns (rows, restore). rows: positions in y, training rows only: each of them once, and late ones drawn again
-    until both kinds are equally many. restore(p): chances of a model trained on `rows`, shape (k,), as chances at the
-    late share of the training rows; 0 stays 0 and 1 stays 1.
+    y: shape (n,), 0 or 1; is_train: shape (n,), bool; of the training rows, ones are
+    fewer, one at least. seed: for the draw with replacement.
+    Returns (rows, restore). rows: positions in y, training rows only, in any order:
+    each of them once, and then late ones drawn again at random until both kinds are
+    equally many. The same seed draws the same rows.
+    restore(p): chances of a model trained on `rows`, shape (k,), as chances at the late
+    share of the training rows; 0 stays 0 and 1 stays 1.
     """
     ### BEGIN SOLUTION
     rows = np.flatnonzero(is_train)
@@ -739,27 +765,32 @@ print(hashlib.sha256(json.dumps(schema, sort_keys=True).encode()).hexdigest()[:1
 # York local, wherever the server stands.
 
 # %% exercise="3.8"
-def fit_bundle(train: pd.DataFrame, schema: dict[str, str]) -> tuple[Callable, Callable, str]:
+def fit_bundle(train: pd.DataFrame, schema: dict[str, str]
+               ) -> tuple[Callable, Callable, str]:
     """Features of tables and of requests, from one definition.
 
-    train: training rows with the columns of `schema`: `decision_time` (UTC), the others are numbers.
-    schema: for each column its unit.
+    train: training rows with the columns of `schema`: `decision_time` (UTC), the others
+    are numbers, some missing and none constant. schema: for each column its unit.
     Returns (batch, online, schema_hash).
-    batch(df) -> a frame with the index of df: each number, standardised (ddof=1), 0 where missing; then
-    `<column>_missing` for each; then `hour_sin`, `hour_cos` of the New York hour. Numbers in the order of schema.
-    online(row: dict, schema_hash: str) -> dict of the same features for one request. Raises ValueError unless the hash
-    is this bundle's and the row has exactly the columns of schema. A missing number is None or NaN.
-    schema_hash: hexadecimal sha256 of the schema as JSON with sorted keys.
+    batch(df) -> a frame with the index of df: each number, standardised (ddof=1), 0
+    where missing; then `<column>_missing` for each; then `hour_sin`, `hour_cos` of the
+    New York hour, a whole number. Numbers in the order of schema.
+    online(row: dict, schema_hash: str) -> dict of the same features for one request, in
+    the same order. Raises ValueError unless the hash is this bundle's and the row has
+    exactly the columns of schema, in any order. A missing number is None or NaN.
+    schema_hash: hexadecimal sha256 of json.dumps(schema, sort_keys=True).
     """
     ### BEGIN SOLUTION
     numbers = [column for column in schema if column != "decision_time"]
     mean, spread = train[numbers].mean(), train[numbers].std()
-    schema_hash = hashlib.sha256(json.dumps(schema, sort_keys=True).encode()).hexdigest()
+    text = json.dumps(schema, sort_keys=True)
+    schema_hash = hashlib.sha256(text.encode()).hexdigest()
 
     def batch(df: pd.DataFrame) -> pd.DataFrame:
         values = df[numbers].astype(float)
         gaps = values.isna().astype(float).add_suffix("_missing")
-        angle = 2 * np.pi * df["decision_time"].dt.tz_convert("America/New_York").dt.hour / 24
+        hour = df["decision_time"].dt.tz_convert("America/New_York").dt.hour
+        angle = 2 * np.pi * hour / 24
         clock = pd.DataFrame({"hour_sin": np.sin(angle), "hour_cos": np.cos(angle)})
         return pd.concat([((values - mean) / spread).fillna(0), gaps, clock], axis=1)
 

@@ -73,6 +73,36 @@ def period_of_the_batch(x, period):
     return circle(2 * np.pi * np.asarray(x, dtype=float) / (x.max() - x.min() + 1))
 
 
+@cyclic.mistake("M46", "The period is the argument: how many values there are says nothing about it.")
+def period_is_their_number(x, period):
+    return circle(2 * np.pi * np.asarray(x, dtype=float) / len(x))
+
+
+@cyclic.mistake("M32", "Pi is not 3.14: after some turns the points are elsewhere.")
+def pi_from_school(x, period):
+    return circle(2 * 3.14 * np.asarray(x, dtype=float) / period)
+
+
+@cyclic.mistake("M99", "One row for each value, and two columns.")
+def rows_for_columns(x, period):
+    return circle(2 * np.pi * np.asarray(x, dtype=float) / period).T
+
+
+@cyclic.mistake("M49", "Half a period is half a turn: 2 pi for the whole.")
+def half_a_turn(x, period):
+    return circle(np.pi * np.asarray(x, dtype=float) / period)
+
+
+@cyclic.mistake("M41", "Values need not be whole numbers.")
+def whole_numbers_only(x, period):
+    return circle(2 * np.pi * np.asarray(x).astype(int) / period)
+
+
+@cyclic.mistake("M31", "A negative value lies on the circle like any other: -1 is period - 1.")
+def negative_is_zero(x, period):
+    return circle(2 * np.pi * np.maximum(np.asarray(x, dtype=float), 0) / period)
+
+
 @cyclic.right
 def complex_numbers(x, period):
     z = np.exp(2j * np.pi * np.asarray(x, dtype=float) / period)

@@ -16,8 +16,8 @@ class fit_scaler:
 
     def inputs(d):
         n, columns = d.int(4, 9), d.order(["temp", "visib", "gates"])[:d.int(1, 3)]
-        level = d.pick([7.0, 0.1])
-        df = d.frame(n, carrier=lambda: d.pick("AB"), temp=lambda: d.num(20, 90), visib=lambda: d.num(0, 10),
+        level, unit = d.pick([7.0, 0.1]), d.pick([1, 1000])
+        df = d.frame(n, carrier=lambda: d.pick("AB"), temp=lambda: d.num(-20, 90), visib=lambda: d.int(0, 10) / unit,
                      gates=lambda: level)
         is_train = d.order([True] * (n - 2) + d.list(2, 2, d.flag))
         held = np.flatnonzero(~np.array(is_train))
@@ -32,7 +32,9 @@ class fit_scaler:
         return dict(df=df, is_train=pd.Series(is_train, index=df.index), columns=columns, rows=rows)
 
     def run(fit_scaler, df, is_train, columns, rows):
-        return fit_scaler(df, is_train, columns)(rows)
+        apply = fit_scaler(df, is_train, columns)
+        apply(rows.iloc[::-1].head(2))  # what an earlier call saw changes nothing
+        return apply(rows)
 
     def real():
         df, is_train = _real.flights()
@@ -88,6 +90,55 @@ def rows_with_gaps_are_dropped(df, is_train, columns):
 def divides_by_n(df, is_train, columns):
     mean, spread = _state(df, is_train, columns, ddof=0)
     return lambda rows: (rows[columns] - mean) / spread
+
+
+@fit_scaler.mistake("M36", "A column's mean and spread come from all its known training values.")
+def complete_rows_only(df, is_train, columns):
+    mean, spread = _state(df.dropna(subset=columns), is_train, columns)
+    return lambda rows: (rows[columns] - mean.fillna(0)) / spread
+
+
+@fit_scaler.mistake("M47", "A column that is constant in training becomes value - mean: later values may differ.")
+def constant_is_always_zero(df, is_train, columns):
+    mean, spread = _state(df, is_train, columns)
+    varies = df.loc[is_train, columns].nunique() > 1
+    return lambda rows: (rows[columns] - mean) / spread * varies
+
+
+@fit_scaler.mistake("M47", "A column whose values lie close together is not constant.")
+def a_small_spread_is_none(df, is_train, columns):
+    mean, spread = _state(df, is_train, columns)
+    return lambda rows: (rows[columns] - mean) / spread.where(spread > 0.01, 1)
+
+
+@fit_scaler.mistake("M32", "The spread is the standard deviation, not the largest value minus the smallest.")
+def from_smallest_to_largest(df, is_train, columns):
+    train = df.loc[is_train, columns]
+    mean, spread = _state(df, is_train, columns)
+    return lambda rows: (rows[columns] - mean) / spread.where(spread == 1, train.max() - train.min())
+
+
+@fit_scaler.mistake("M99", "The new frame holds `columns` alone, in their order.")
+def other_columns_stay(df, is_train, columns):
+    mean, spread = _state(df, is_train, columns)
+    return lambda rows: rows.assign(**{name: (rows[name] - mean[name]) / spread[name] for name in columns})
+
+
+@fit_scaler.mistake("M34", "The new frame holds `columns` in the order in which they are given.")
+def columns_in_the_order_of_the_table(df, is_train, columns):
+    mean, spread = _state(df, is_train, columns)
+    return lambda rows: ((rows[columns] - mean) / spread)[[name for name in rows if name in columns]]
+
+
+@fit_scaler.mistake("M97", "Your function changed its input: the scaled columns belong into a new frame.")
+def scales_in_place(df, is_train, columns):
+    mean, spread = _state(df, is_train, columns)
+
+    def apply(rows):
+        rows[columns] = (rows[columns] - mean) / spread
+        return rows[columns]
+
+    return apply
 
 
 @fit_scaler.right
