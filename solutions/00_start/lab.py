@@ -37,11 +37,15 @@ print("as numbers:", (3, 10, 1) < (3, 9, 0))
 # that is needed. A version equal to the one needed is enough.
 
 # %% exercise="0.1"
-def check_environment(needed: dict[str, str], installed: dict[str, str]) -> dict[str, str]:
+def check_environment(
+    needed: dict[str, str], installed: dict[str, str]
+) -> dict[str, str]:
     """A verdict for each package that is needed.
 
-    needed: lowest version that will do, like {"numpy": "2.0.1"}; three whole numbers with dots.
-    installed: version found, like {"numpy": "2.4.6"}; a package that is not installed is not in it.
+    needed: lowest version that will do, like {"numpy": "2.0.1"}; three whole numbers
+      with dots.
+    installed: version found, like {"numpy": "2.4.6"}; a package that is not installed
+      is not in it, and others may be.
     Returns {package: verdict} with the verdicts "ok", "too old" and "missing".
     """
     ### BEGIN SOLUTION
@@ -106,7 +110,8 @@ flights.loc[flights["arr_delay"].isna(), shown].head(3)
 def late_share(delays: np.ndarray, threshold: float) -> float:
     """Share of flights with a delay of `threshold` or more among those with a delay.
 
-    delays: shape (n,), minutes, negative when early, nan where the flight never arrived.
+    delays: shape (n,), minutes, negative when early, nan where the flight never
+      arrived; n may be 0.
     threshold: minutes.
     Returns a share between 0 and 1, or nan if no flight has a delay.
     """
