@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import mlelab
-from mlelab.vertex.processes import GUARD
+from mlelab.vertex.compute.processes import GUARD
 
 ROOT = Path(mlelab.__file__).resolve().parents[1]
 # One thread each, and loopback through no proxy.

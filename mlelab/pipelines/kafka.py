@@ -26,7 +26,7 @@ import pandas as pd
 from mlelab import data, engines
 from mlelab.engines.content import digest
 from mlelab.pipelines import flights, stream
-from mlelab.vertex.processes import free_port
+from mlelab.vertex.compute.processes import free_port
 
 SCRIPT = Path(__file__).with_name("on_kafka.py")
 DAY, WINDOW = "2013-02-08", 3600

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from mlelab.vertex.processes import GUARD, free_port
+from mlelab.vertex.compute.processes import GUARD, free_port
 
 
 def reports(flights: pd.DataFrame, date: str, seed: int = 0) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mlelab import loopback
-from mlelab.vertex.processes import GUARD, free_port
+from mlelab.vertex.compute.processes import GUARD, free_port
 
 # One thread each: servers, load generator and kernel share the machine.
 QUIET = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mlelab.training import worker
 
-GUARD = Path(__file__).parents[1] / "vertex" / "guard.py"
+GUARD = Path(__file__).parents[1] / "vertex" / "compute" / "guard.py"
 WORKER = Path(worker.__file__)
 # One thread each and no GPU, so that processes do not fight; nothing on loopback goes through a proxy.
 QUIET = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "2",

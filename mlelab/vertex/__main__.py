@@ -13,7 +13,8 @@ import threading
 import time
 from pathlib import Path
 
-from .server import PROJECT, STAND_IN, Cloud, StateInUse, StateUnusable, implemented
+from .resources.registry import implemented
+from .server import PROJECT, STAND_IN, Cloud, StateInUse, StateUnusable
 
 LINGER = 5.0  # seconds between the last notebook's end and the server's
 FIRST = 30.0  # seconds to wait for the first notebook

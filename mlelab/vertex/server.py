@@ -3,46 +3,49 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import json
-import logging
 import os
 import pkgutil
 import shutil
 import sqlite3
 import tempfile
 import time
+import urllib.parse
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from . import services
-from .bigquery import BigQuery
-from .core import BEHAVIOURS, abandon_operations, project_number
-from .feature_values import FeatureValues
-from .grpc_front import GrpcServer
-from .http_front import HttpServer
-from .identity import Identity
-from .jobs import Jobs, fail_interrupted
-from .processes import Processes
-from .proxy import Proxy
-from .scheduler import Clock, Scheduler
-from .serving import Serving
-from .storage import Storage
-from .store import Store
-from .tls import make_keys
-
-log = logging.getLogger("mlelab.vertex")
+from .compute.jobs import Jobs
+from .compute.processes import Processes
+from .compute.scheduler import Clock, Scheduler
+from .compute.serving import Serving
+from .data.bigquery import BigQuery
+from .data.blobs import Blobs
+from .data.feature_values import FeatureValues
+from .data.objects_api import PATHS, ObjectsApi
+from .resources.dispatch import dispatch
+from .resources.registry import STARTS, TICKS
+from .resources.store import Store
+from .services.projects import project_number
+from .wire.catalog import Method
+from .wire.grpc_front import GrpcServer
+from .wire.http_front import HttpServer
+from .wire.identity import Identity
+from .wire.proxy import Proxy
+from .wire.tls import make_keys
 
 PROJECT = "local-project"
 STAND_IN = (
     "This is a local stand-in for Vertex AI, for learning and tests: nothing leaves this machine and nothing is billed."
 )
 
-SERVICES = [
-    importlib.import_module(f"{services.__name__}.{info.name}") for info in pkgutil.iter_modules(services.__path__)
-]
+for service in pkgutil.iter_modules(services.__path__):  # each registers what it does
+    importlib.import_module(f"{services.__name__}.{service.name}")
 
 
 class StateInUse(RuntimeError):
@@ -132,14 +135,13 @@ class Cloud:
             return part
 
         self.feature_values = ends(FeatureValues(self.state / "feature_values.db"))
-        self.storage = ends(Storage(self.state / "storage", project_number(self.project)))
+        self.storage = ends(Blobs(self.state / "storage", project_number(self.project)))
         self.store = ends(Store(self.state / "resources.db"))
-        self.bigquery = BigQuery(self)
+        self._objects_api, self._bigquery = ObjectsApi(self.storage), BigQuery(self.storage)
         self.processes = ends(Processes(self.state / "work"))
         self.serving = ends(Serving(self))
-        self.jobs = ends(Jobs(self))
+        self.jobs = ends(Jobs(self.store))
         self.clock = Clock()
-        self.scheduler = Scheduler(self)
         http = ends(HttpServer(self))
         self.http_port = http.port
         self.keys = make_keys(self.state / "keys", self.project, f"http://127.0.0.1:{http.port}/token")
@@ -147,16 +149,22 @@ class Cloud:
         self.https_port = ends(HttpServer(self, self.keys.certificate, self.keys.key)).port
         grpc = ends(GrpcServer(self, self.keys.key.read_bytes(), self.keys.certificate.read_bytes()))
         self.proxy = ends(Proxy(grpc.port, self.https_port, port=port, offline=offline, upstream=upstream))
-        abandon_operations(self)
-        fail_interrupted(self)
-        for service in SERVICES:
-            if hasattr(service, "resume"):
-                service.resume(self)
-        self.scheduler.start()
-        stack.callback(self.scheduler.close)
+        for begin in STARTS:
+            begin(self)
+        ends(Scheduler(self.clock, [functools.partial(tick, self) for tick in TICKS]))
         info = {"pid": os.getpid(), "port": self.proxy.port, "environment": self.environment()}
         (self.state / "server.new").write_text(json.dumps(info))
         (self.state / "server.new").replace(self.state / "server.json")
+
+    def dispatch(self, method: Method, request: Message, headers: dict[str, str]) -> Message | Iterator[Message]:
+        """Answer one request of the catalogue."""
+        return dispatch(self, method, request, headers)
+
+    def other_api(self, host: str, path: str) -> Callable[[Any, urllib.parse.SplitResult], None] | None:
+        """Storage and BigQuery, which have JSON APIs of their own."""
+        if host.startswith("storage.") or PATHS.match(path):
+            return self._objects_api.handle
+        return self._bigquery.handle if host.startswith("bigquery.") else None
 
     def environment(self) -> dict[str, str]:
         """Variables that point the SDK here, and nothing but variables."""
@@ -185,12 +193,3 @@ class Cloud:
     def close(self) -> None:
         """Stop listening, end the processes, and give the state directory back."""
         self._running.close()
-
-
-def implemented() -> dict[str, list[str]]:
-    """Service → the methods of it that the local server has."""
-    table: dict[str, list[str]] = {}
-    for name in sorted(BEHAVIOURS):
-        service, method = name.split(".")
-        table.setdefault(service, []).append(method)
-    return table

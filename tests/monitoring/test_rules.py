@@ -14,7 +14,7 @@ import yaml
 import mlelab.monitoring
 from mlelab.monitoring import replay, rules
 from mlelab.serving import process
-from mlelab.vertex.processes import free_port
+from mlelab.vertex.compute.processes import free_port
 from tests import missing
 
 FOLDER = Path(mlelab.monitoring.__file__).parent

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from mlelab.serving import process
-from mlelab.vertex.processes import free_port
+from mlelab.vertex.compute.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "mlelab" / "serving" / "deploy"

@@ -15,7 +15,8 @@ import pytest
 from mlelab import vertex
 from mlelab.vertex import environment
 from mlelab.vertex.__main__ import main
-from mlelab.vertex.server import Cloud, StateInUse, implemented
+from mlelab.vertex.resources.registry import implemented
+from mlelab.vertex.server import Cloud, StateInUse
 
 # Variables of a server that this test run itself started must not reach the processes below.
 CLEAN = {
@@ -47,7 +48,7 @@ def notebook(body: str, arguments: str = "", **variables: str) -> str:
 @pytest.fixture
 def signed_in(tmp_path) -> dict[str, str]:
     """The variables of a hosted notebook: a project, and a key of Google Cloud."""
-    from mlelab.vertex.tls import make_keys
+    from mlelab.vertex.wire.tls import make_keys
 
     keys = make_keys(tmp_path / "real", "my-project", "https://oauth2.googleapis.com/token")
     return {"GOOGLE_CLOUD_PROJECT": "my-project", "GOOGLE_APPLICATION_CREDENTIALS": str(keys.account)}
@@ -211,7 +212,7 @@ def test_shell_use_and_clean_end(tmp_path):
 KILLER = """
     import base64, http.client, json, os, random, signal, sys, threading
     from pathlib import Path
-    from mlelab.vertex.catalog import pb
+    from mlelab.vertex.wire.catalog import pb
     from mlelab.vertex.server import Cloud
 
     state, rounds = Path(sys.argv[1]), int(sys.argv[2])

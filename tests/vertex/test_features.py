@@ -11,7 +11,7 @@ from google.api_core import exceptions
 from google.cloud import aiplatform, bigquery, storage
 from vertexai.resources.preview import FeatureGroup, FeatureOnlineStore, feature_store, ml_monitoring
 
-from mlelab.vertex.drift import distance
+from mlelab.vertex.data.drift import distance
 
 ROWS = pd.DataFrame(
     {

@@ -15,9 +15,9 @@ import pytest
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 
-from mlelab.vertex.catalog import catalogue, message_class
-from mlelab.vertex.core import BEHAVIOURS
-from mlelab.vertex.http_front import find_route
+from mlelab.vertex.resources.registry import BEHAVIOURS
+from mlelab.vertex.wire.catalog import catalogue, message_class
+from mlelab.vertex.wire.http_front import find_route
 
 PARENT = "projects/fuzz/locations/us-central1"
 WELCOME = {

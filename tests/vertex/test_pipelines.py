@@ -10,9 +10,9 @@ from google.api_core import exceptions
 from google.cloud import aiplatform
 from kfp import compiler, dsl
 
-from mlelab.vertex.errors import CloudError
-from mlelab.vertex.pipelines import condition
-from mlelab.vertex.scheduler import Cron
+from mlelab.vertex.compute.pipeline_spec import condition
+from mlelab.vertex.compute.scheduler import Cron
+from mlelab.vertex.wire.errors import CloudError
 
 
 @dsl.component(base_image="python:3.11")

@@ -9,10 +9,10 @@ from google.api_core import exceptions
 from google.cloud import aiplatform, aiplatform_v1
 from google.protobuf import struct_pb2
 
-from mlelab.vertex.catalog import pb
-from mlelab.vertex.core import check_mask, merge
-from mlelab.vertex.errors import CloudError
-from mlelab.vertex.query import order, parse_filter
+from mlelab.vertex.resources.masks import check_mask, merge
+from mlelab.vertex.resources.query import order, parse_filter
+from mlelab.vertex.wire.catalog import pb
+from mlelab.vertex.wire.errors import CloudError
 
 OPTIONS = {"api_endpoint": "us-central1-aiplatform.googleapis.com"}
 

@@ -16,8 +16,8 @@ from google.api_core import exceptions
 from google.cloud import aiplatform, storage
 
 from mlelab.vertex.__main__ import main
-from mlelab.vertex.errors import CloudError
 from mlelab.vertex.server import Cloud, StateUnusable
+from mlelab.vertex.wire.errors import CloudError
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

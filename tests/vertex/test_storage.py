@@ -11,7 +11,7 @@ from google.api_core import exceptions
 from google.cloud import storage
 from google.cloud.storage import Blob
 
-from mlelab.vertex.errors import CloudError
+from mlelab.vertex.wire.errors import CloudError
 
 
 @pytest.fixture

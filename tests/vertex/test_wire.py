@@ -13,9 +13,9 @@ from google.api_core import exceptions
 from google.cloud import aiplatform, aiplatform_v1, aiplatform_v1beta1
 from google.oauth2 import service_account
 
-from mlelab.vertex.catalog import catalogue, inner_class, message_class
-from mlelab.vertex.core import BEHAVIOURS
-from mlelab.vertex.http_front import find_route
+from mlelab.vertex.resources.registry import BEHAVIOURS
+from mlelab.vertex.wire.catalog import catalogue, inner_class, message_class
+from mlelab.vertex.wire.http_front import find_route
 
 GEN_AI = {"google.cloud.aiplatform.v1.EnterpriseWebSearch"}  # differs between the versions, and is not implemented
 
@@ -125,7 +125,7 @@ def test_no_credential_no_answer(cloud, headers):
 
 
 def test_a_key_of_another_server_is_refused(cloud, tmp_path):
-    from mlelab.vertex.tls import make_keys
+    from mlelab.vertex.wire.tls import make_keys
 
     foreign = make_keys(tmp_path, "p", f"http://127.0.0.1:{cloud.http_port}/token")
     credentials = service_account.Credentials.from_service_account_file(

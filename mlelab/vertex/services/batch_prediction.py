@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
-from ..catalog import pb
-from ..core import Call, implements, new_resource
-from ..errors import CloudError, invalid
-from ..jobs import Cancelled, job_kind
-from ..serving import Deployment, framework_of
-from ..tables import expand, json_lines, plain, read_table
+from ..compute.jobs import Cancelled
+from ..compute.serving import Deployment, framework_of
+from ..data.tables import expand, json_lines, plain, read_table
+from ..resources.generic import new_resource
+from ..resources.registry import Call, implements
+from ..wire.catalog import pb
+from ..wire.errors import CloudError, invalid
+from .context import Context
+from .job_kinds import job_kind
 from .models import find_version
-
-if TYPE_CHECKING:
-    from ..server import Cloud
 
 job_kind("JobService", "BatchPredictionJob")
 
@@ -27,14 +27,14 @@ BATCH = 64
 FORMATS = ("jsonl", "csv")
 
 
-def read_instances(cloud: Cloud, job: Any) -> list[Any]:
+def read_instances(cloud: Context, job: Any) -> list[Any]:
     """All instances of the job's input. CSV rows become lists, JSON lines stay as they are."""
     config = job.input_config
-    uris = expand(cloud, config.gcs_source.uris)
+    uris = expand(cloud.storage, config.gcs_source.uris)
     instances: list[Any] = []
     for uri in uris:
         if config.instances_format == "csv":
-            frame = read_table(cloud, uri)
+            frame = read_table(cloud.storage, uri)
             rows = frame.to_dict("records")
             as_object = job.instance_config.instance_type == "object"
             instances += [
@@ -68,7 +68,7 @@ def _predict(deployment: Deployment, instances: list[Any], parameters: Any) -> l
     return predictions
 
 
-def _run(cloud: Cloud, job: Any, cancel: threading.Event) -> None:
+def _run(cloud: Context, job: Any, cancel: threading.Event) -> None:
     version = find_version(cloud.store, job.model) if job.model else job.unmanaged_container_model
     model = pb.Model()
     if job.model:

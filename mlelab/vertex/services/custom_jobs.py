@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from google.protobuf.message import Message
 
-from ..catalog import pb
-from ..core import Call, implements, new_resource
-from ..jobs import check_pools, job_kind, run_pools
-
-if TYPE_CHECKING:
-    from ..server import Cloud
+from ..compute.pools import check_pools, run_pools
+from ..resources.generic import new_resource
+from ..resources.registry import Call, implements
+from ..wire.catalog import pb
+from .context import Context
+from .job_kinds import job_kind
 
 job_kind("JobService", "CustomJob")
 
 
-def submit(cloud: Cloud, job: Any) -> None:
+def submit(cloud: Context, job: Any) -> None:
     """Store a custom job and start it."""
     spec = pb.CustomJobSpec()
     spec.CopyFrom(job.job_spec)

@@ -7,10 +7,12 @@ from typing import Any
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from ..catalog import pb
-from ..core import Call, create, finished, generic, implements
-from ..errors import invalid, precondition
-from ..tables import expand, read_tables
+from ..data.tables import expand, read_tables
+from ..resources.generic import create, generic
+from ..resources.operations import finished
+from ..resources.registry import Call, implements
+from ..wire.catalog import pb
+from ..wire.errors import invalid, precondition
 
 generic("DatasetService", "(Get|List|Update|Delete)Datasets?|ListSavedQueries")
 
@@ -39,7 +41,7 @@ def create_dataset(call: Call, request: Any) -> Message:
     if isinstance(table.get("uri"), list) and len(table["uri"]) == 1:  # the library sends a list, the field holds one
         table["uri"] = table["uri"][0]
         json_format.ParseDict(config, request.dataset.metadata)
-    for uri in expand(call.cloud, [source] if isinstance(source, str) else source):
+    for uri in expand(call.cloud.storage, [source] if isinstance(source, str) else source):
         if not call.cloud.storage.names(uri):
             raise invalid(f"dataset.metadata names {uri}, which does not exist.")
     return create(call, request)
@@ -53,5 +55,7 @@ def export_data(call: Call, request: Any) -> Message:
     if not target:
         raise invalid("export_config.gcs_destination is required.")
     file = f"{target}/export-data-{dataset.name.rsplit('/', 1)[1]}/data-00000-of-00001.csv"
-    call.cloud.storage.write(file, read_tables(call.cloud, sources(dataset)).to_csv(index=False).encode(), "text/csv")
+    call.cloud.storage.write(
+        file, read_tables(call.cloud.storage, sources(dataset)).to_csv(index=False).encode(), "text/csv"
+    )
     return finished(call, pb.ExportDataResponse(exported_files=[file]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import time
@@ -12,24 +13,17 @@ from google.api import httpbody_pb2
 from google.protobuf import empty_pb2, json_format
 from google.protobuf.message import Message
 
-from ..catalog import pb
-from ..core import (
-    Call,
-    background,
-    check_etag,
-    finished,
-    generic,
-    implements,
-    merge,
-    new_resource,
-    now,
-    project_number,
-    stamp,
-)
-from ..errors import CloudError, invalid, precondition
-from ..serving import refusal
-from ..store import new_id
+from ..compute.serving import Deployment, refusal
+from ..resources.generic import generic, new_resource
+from ..resources.masks import check_etag, merge
+from ..resources.operations import background, finished
+from ..resources.registry import Call, implements
+from ..resources.store import new_id
+from ..resources.times import now, stamp
+from ..wire.catalog import pb
+from ..wire.errors import CloudError, invalid, precondition
 from .models import find_version
+from .projects import project_number
 
 generic("EndpointService", "(Get|List)Endpoints?")
 
@@ -141,7 +135,7 @@ def deploy_model(call: Call, request: Any) -> Message:
     add(store.get(pb.Endpoint, request.endpoint))  # refuse a bad request before anything is started
 
     def work() -> Message:
-        call.cloud.serving.deployment(request.endpoint, deployed)
+        _running(call, request.endpoint, deployed)
         try:
             with store.edit(pb.Endpoint, request.endpoint) as endpoint:
                 add(endpoint)
@@ -191,7 +185,7 @@ def mutate_deployed_model(call: Call, request: Any) -> Message:
         check_resources(deployed)
         copy = pb.DeployedModel()
         copy.CopyFrom(deployed)
-    running = call.cloud.serving.deployment(request.endpoint, copy)
+    running = _running(call, request.endpoint, copy)
     resources = copy.dedicated_resources if copy.HasField("dedicated_resources") else copy.automatic_resources
     running.low = max(resources.min_replica_count, 1)
     running.high = max(resources.max_replica_count, running.low)
@@ -199,6 +193,11 @@ def mutate_deployed_model(call: Call, request: Any) -> Message:
 
 
 # Prediction
+
+
+def _running(call: Call, endpoint: str, deployed: Any) -> Deployment:
+    """The processes behind a deployed model, started where they are not running."""
+    return call.cloud.serving.deployment(endpoint, deployed, functools.partial(find_version, call.store))
 
 
 def choose(endpoint: Any) -> Any:
@@ -215,7 +214,7 @@ def _ask(call: Call, request: Any, body: bytes, content_type: str = "application
     """Send `body` to a deployed model. Returns the deployed model, the answer and its type."""
     endpoint = call.store.get(pb.Endpoint, request.endpoint)
     deployed = choose(endpoint)
-    status, answer, answer_type = call.cloud.serving.deployment(endpoint.name, deployed).post(body, content_type)
+    status, answer, answer_type = _running(call, endpoint.name, deployed).post(body, content_type)
     _log(call, endpoint, deployed, body, answer)
     if status != 200:
         raise refusal(status, answer)

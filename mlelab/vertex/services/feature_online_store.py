@@ -12,12 +12,15 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
-from ..catalog import pb, types
-from ..core import Call, delete, finished, generic, implements, new_resource, now
-from ..errors import CloudError, invalid, not_found
-from ..feature_values import Row, python_value
-from ..store import new_id
-from ..tables import bigquery_table, plain
+from ..data.feature_values import Row, python_value
+from ..data.tables import bigquery_table, plain
+from ..resources.generic import delete, generic, new_resource
+from ..resources.operations import finished
+from ..resources.registry import Call, implements
+from ..resources.store import new_id
+from ..resources.times import now
+from ..wire.catalog import pb, types
+from ..wire.errors import CloudError, invalid, not_found
 
 generic("FeatureRegistryService", r"(Create|Get|List|Update|Delete)Feature(Group)?s?")
 generic("FeatureOnlineStoreAdminService", r"(Create|Get|List|Update)Feature(OnlineStore|View|ViewSync)s?")
@@ -86,7 +89,7 @@ def _rows(call: Call, view: Any) -> list[Row]:
 
     rows: list[Row] = []
     for uri, keys, columns in _sources(call, view):
-        table = bigquery_table(call.cloud, uri)
+        table = bigquery_table(call.cloud.storage, uri)
         if missing := [c for c in (*keys, *(columns or ())) if c not in table]:
             raise invalid(f"{uri} has no column {missing[0]!r}; it has {list(table.columns)}.")
         if TIME in table:

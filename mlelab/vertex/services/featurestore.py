@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf import empty_pb2
 from google.protobuf.message import Message
 
-from ..bigquery import write_table
-from ..catalog import pb, types
-from ..core import Call, check_id, check_parent, delete, finished, generic, implements, list_, store_copy
-from ..errors import CloudError, invalid, not_found
-from ..feature_values import Row, python_value
-from ..tables import bigquery_table, plain, read_tables
+from ..data.bigquery import write_table
+from ..data.feature_values import Row, python_value
+from ..data.tables import bigquery_table, plain, read_tables
+from ..resources.generic import check_parent, delete, generic, list_, store_copy
+from ..resources.operations import finished
+from ..resources.registry import Call, implements
+from ..resources.validation import check_id
+from ..wire.catalog import pb, types
+from ..wire.errors import CloudError, invalid, not_found
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,9 +114,9 @@ def import_values(call: Call, request: Any) -> Message:
     features = features_of(call, request.entity_type)
     kind = request.WhichOneof("source")
     if kind == "bigquery_source":
-        table = bigquery_table(call.cloud, request.bigquery_source.input_uri)
+        table = bigquery_table(call.cloud.storage, request.bigquery_source.input_uri)
     elif kind:
-        table = read_tables(call.cloud, getattr(request, kind).gcs_source.uris)
+        table = read_tables(call.cloud.storage, getattr(request, kind).gcs_source.uris)
     else:
         raise invalid("source is required.")
     entity_field = request.entity_id_field or "entity_id"
@@ -231,9 +234,9 @@ def batch_read(call: Call, request: Any) -> Message:
     if target not in ("csv_destination", "bigquery_destination"):
         raise CloudError("UNIMPLEMENTED", f"FeaturestoreService.BatchReadFeatureValues to {target} is not implemented.")
     if request.WhichOneof("read_option") == "bigquery_read_instances":
-        table = bigquery_table(call.cloud, request.bigquery_read_instances.input_uri)
+        table = bigquery_table(call.cloud.storage, request.bigquery_read_instances.input_uri)
     else:
-        table = read_tables(call.cloud, request.csv_read_instances.gcs_source.uris)
+        table = read_tables(call.cloud.storage, request.csv_read_instances.gcs_source.uris)
     passed = [field.field_name for field in request.pass_through_fields]
     _need(table, ["timestamp", *(spec.entity_type_id for spec in request.entity_type_specs), *passed])
     moments = _moments(table["timestamp"])
@@ -248,7 +251,7 @@ def batch_read(call: Call, request: Any) -> Message:
             out[titles.get(name, name)] = _as_of(call, entity_type, entities, moments, features[name], oldest)
     out[passed] = table[passed]
     if target == "bigquery_destination":
-        write_table(call.cloud, request.destination.bigquery_destination.output_uri, out)
+        write_table(call.cloud.storage, request.destination.bigquery_destination.output_uri, out)
     else:
         folder = request.destination.csv_destination.gcs_destination.output_uri_prefix.rstrip("/")
         call.cloud.storage.write(f"{folder}/000000000000.csv", out.to_csv(index=False).encode(), "text/csv")
@@ -266,7 +269,7 @@ def delete_values(call: Call, request: Any) -> Message:
     selector = request.select_entity.entity_id_selector
     if selector.WhichOneof("EntityIdsSource") != "csv_source":
         raise invalid("select_entity.entity_id_selector.csv_source is required.")
-    table = read_tables(call.cloud, selector.csv_source.gcs_source.uris)
+    table = read_tables(call.cloud.storage, selector.csv_source.gcs_source.uris)
     for entity in table[selector.entity_id_field or "entity_id"]:
         call.cloud.feature_values.delete(request.entity_type, str(entity))
     return finished(

@@ -11,11 +11,14 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from ..catalog import pb
-from ..core import Call, delete, finished, generic, implements, list_, new_resource, now, stamp
-from ..errors import invalid, not_found
-from ..query import parse_filter
-from ..store import Store
+from ..resources.generic import delete, generic, list_, new_resource
+from ..resources.operations import finished
+from ..resources.query import parse_filter
+from ..resources.registry import Call, implements
+from ..resources.store import Store
+from ..resources.times import now, stamp
+from ..wire.catalog import pb
+from ..wire.errors import invalid, not_found
 
 generic("MetadataService", "(Get|List|Delete)MetadataStores?|(Create|Get|List)MetadataSchemas?")
 generic("MetadataService", "(Get|Update)(Artifact|Execution|Context)")

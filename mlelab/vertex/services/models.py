@@ -11,23 +11,15 @@ from typing import Any
 from google.protobuf import empty_pb2
 from google.protobuf.message import Message
 
-from ..catalog import pb, types
-from ..core import (
-    Call,
-    check_etag,
-    check_id,
-    check_parent,
-    clean,
-    finished,
-    generic,
-    implements,
-    list_,
-    merge,
-    stamp,
-    store_copy,
-)
-from ..errors import invalid, not_found, precondition
-from ..store import Store, new_id
+from ..resources.generic import check_parent, clean, generic, list_, store_copy
+from ..resources.masks import check_etag, merge
+from ..resources.operations import finished
+from ..resources.registry import Call, implements
+from ..resources.store import Store, new_id
+from ..resources.times import stamp
+from ..resources.validation import check_id
+from ..wire.catalog import pb, types
+from ..wire.errors import invalid, not_found, precondition
 
 generic("ModelService", "ListModels|(Get|List)ModelEvaluationSlices?|GetModelEvaluation")
 

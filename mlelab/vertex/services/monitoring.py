@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf import struct_pb2
 from google.protobuf.message import Message
 
-from ..catalog import pb, types
-from ..core import Call, check_parent, generic, implements, logged, new_resource, now, page_of
-from ..drift import distance, is_categorical
-from ..errors import CloudError, invalid, precondition
-from ..store import new_id
-from ..tables import bigquery_table, expand, read_tables
+from ..data.drift import distance, is_categorical
+from ..data.tables import bigquery_table, expand, read_tables
+from ..resources.generic import check_parent, generic, new_resource
+from ..resources.query import page_of
+from ..resources.registry import Call, implements, on_start
+from ..resources.store import new_id
+from ..resources.times import now
+from ..wire.catalog import pb, types
+from ..wire.errors import CloudError, invalid, logged, precondition
+from .context import Context
 from .datasets import sources
 from .endpoints import log_bucket
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..server import Cloud
 
 generic("ModelMonitoringService", "(Create|Get|List|Update|Delete)ModelMonitors?")
 generic("ModelMonitoringService", "(Get|List|Delete)ModelMonitoringJobs?")
@@ -30,7 +33,8 @@ NUMERIC, CATEGORICAL, THRESHOLD = "jensen_shannon_divergence", "l_infinity", 0.3
 OBJECTIVES = {"feature_drift_spec": "raw-feature-drift", "prediction_output_drift_spec": "prediction-output-drift"}
 
 
-def resume(cloud: Cloud) -> None:
+@on_start
+def resume(cloud: Context) -> None:
     """After a restart."""
     for name in cloud.store.names("projects/*/locations/*/modelMonitors/*/modelMonitoringJobs/*"):
         job = cloud.store.find(pb.ModelMonitoringJob, name)
@@ -40,7 +44,7 @@ def resume(cloud: Cloud) -> None:
             cloud.store.put(job)
 
 
-def read_input(cloud: Cloud, source: Any, names: list[str]) -> pd.DataFrame:
+def read_input(cloud: Context, source: Any, names: list[str]) -> pd.DataFrame:
     """The data that a ModelMonitoringInput describes, cut to its time interval."""
     import pandas as pd
 
@@ -49,11 +53,11 @@ def read_input(cloud: Cloud, source: Any, names: list[str]) -> pd.DataFrame:
         dataset = source.columnized_dataset
         where = dataset.WhichOneof("data_location")
         if where == "gcs_source":
-            table = read_tables(cloud, [dataset.gcs_source.gcs_uri])
+            table = read_tables(cloud.storage, [dataset.gcs_source.gcs_uri])
         elif where == "bigquery_source" and dataset.bigquery_source.table_uri:
-            table = bigquery_table(cloud, dataset.bigquery_source.table_uri)
+            table = bigquery_table(cloud.storage, dataset.bigquery_source.table_uri)
         elif where == "vertex_dataset":
-            table = read_tables(cloud, sources(cloud.store.get(pb.Dataset, dataset.vertex_dataset)))
+            table = read_tables(cloud.storage, sources(cloud.store.get(pb.Dataset, dataset.vertex_dataset)))
         else:
             raise CloudError(
                 "UNIMPLEMENTED", f"Monitoring data from {where} is not implemented by this local stand-in."
@@ -82,14 +86,14 @@ def _frame(instances: list[Any], names: list[str]) -> pd.DataFrame:
     return pd.DataFrame(instances, columns=names or None)
 
 
-def _logs(cloud: Cloud, endpoints: Any, names: list[str]) -> pd.DataFrame:
+def _logs(cloud: Context, endpoints: Any, names: list[str]) -> pd.DataFrame:
     """The instances in the logged requests of endpoints."""
     import pandas as pd
 
     parts = []
     for endpoint in endpoints:
         bucket = log_bucket(endpoint.split("/")[1])
-        for uri in expand(cloud, [f"gs://{bucket}/{endpoint.rsplit('/', 1)[1]}/*"]):
+        for uri in expand(cloud.storage, [f"gs://{bucket}/{endpoint.rsplit('/', 1)[1]}/*"]):
             row = json.loads(cloud.storage.read(uri))
             part = _frame(json.loads(row["request_payload"][0])["instances"], names)
             parts.append(part.assign(logging_time=row["logging_time"]))
@@ -107,7 +111,7 @@ def _defaults(monitor: Any, job: Any) -> Any:
     return objective
 
 
-def _run(cloud: Cloud, monitor: Any, job: Any) -> None:
+def _run(cloud: Context, monitor: Any, job: Any) -> None:
     objective = _defaults(monitor, job)
     schema = monitor.model_monitoring_schema
     fields = {"feature_drift_spec": schema.feature_fields, "prediction_output_drift_spec": schema.prediction_fields}
@@ -130,7 +134,7 @@ def _run(cloud: Cloud, monitor: Any, job: Any) -> None:
 
 
 def _compare(
-    cloud: Cloud,
+    cloud: Context,
     monitor: Any,
     job: Any,
     title: str,

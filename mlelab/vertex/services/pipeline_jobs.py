@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from google.protobuf import json_format, struct_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2
 
-from ..catalog import pb, types
-from ..core import Call, implements, new_resource, now, project_number, stamp
-from ..errors import CloudError, invalid
-from ..jobs import job_kind
-from ..pipelines import Outputs, Run, Task, check_graph, root_parameters
-from ..store import Store, new_id
+from ..compute.pipeline_run import Run, Task
+from ..compute.pipeline_spec import Outputs, check_graph, root_parameters
+from ..resources.generic import new_resource
+from ..resources.registry import Call, implements
+from ..resources.store import Store, new_id
+from ..resources.times import now, stamp
+from ..wire.catalog import pb, types
+from ..wire.errors import CloudError, invalid
+from .context import Context
+from .job_kinds import job_kind
 from .metadata import add_event, add_members, ensure_store, get_or_create, set_parent
-
-if TYPE_CHECKING:
-    from ..server import Cloud
+from .projects import project_number
 
 job_kind("PipelineService", "PipelineJob")
 
 
-def submit(cloud: Cloud, job: Any) -> Message:
+def submit(cloud: Context, job: Any) -> Message:
     """Check, store and start a pipeline job that has a name. INVALID_ARGUMENT for one that cannot run."""
     if job.template_uri and not job.pipeline_spec.fields:
         raise CloudError(

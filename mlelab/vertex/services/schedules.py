@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from google.protobuf import empty_pb2
 from google.protobuf.message import Message
 
-from ..catalog import pb, types
-from ..core import Call, generic, implements, merge, new_resource, stamp
-from ..errors import CloudError, invalid
-from ..scheduler import Cron, Scheduler
+from ..compute.scheduler import Cron
+from ..resources.generic import generic, new_resource
+from ..resources.masks import merge
+from ..resources.registry import Call, every_second, implements
+from ..resources.times import stamp
+from ..wire.catalog import pb, types
+from ..wire.errors import CloudError, invalid
 from . import pipeline_jobs
-
-if TYPE_CHECKING:
-    from ..server import Cloud
+from .context import Context
 
 generic("ScheduleService", "(Get|List|Delete)Schedules?")
 
@@ -58,7 +59,7 @@ def create_schedule(call: Call, request: Any) -> Message:
     return schedule
 
 
-def _running(cloud: Cloud, schedule: Any) -> int:
+def _running(cloud: Context, schedule: Any) -> int:
     location = schedule.name.split("/schedules/")[0]
     return sum(
         job.schedule_name == schedule.name and cloud.jobs.running(job.name)
@@ -66,7 +67,8 @@ def _running(cloud: Cloud, schedule: Any) -> int:
     )
 
 
-def tick(cloud: Cloud) -> None:
+@every_second
+def tick(cloud: Context) -> None:
     """Start what is due. A run that finds no free place waits (allow_queueing) or is left out."""
     now = cloud.clock.now()
     for name in cloud.store.names("projects/*/locations/*/schedules/*"):
@@ -95,9 +97,6 @@ def tick(cloud: Cloud) -> None:
                 schedule.last_scheduled_run_response.run_response = f"{error.code}: {error.message}"
             _plan(schedule, due)
             cloud.store.put(schedule)
-
-
-Scheduler.ticks.append(tick)
 
 
 @implements("ScheduleService.PauseSchedule")
@@ -129,4 +128,3 @@ def update_schedule(call: Call, request: Any) -> Message:
         _plan(schedule, call.cloud.clock.now())
         stamp(schedule, "update_time")
     return schedule
-

@@ -6,11 +6,13 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from ..catalog import pb, types
-from ..core import Call, check_parent, create, finished, generic, implements, new_resource, page_of, store_copy
-from ..errors import invalid, not_found
-from ..query import parse_filter
-from ..store import new_id
+from ..resources.generic import check_parent, create, generic, new_resource, store_copy
+from ..resources.operations import finished
+from ..resources.query import page_of, parse_filter
+from ..resources.registry import Call, implements
+from ..resources.store import new_id
+from ..wire.catalog import pb, types
+from ..wire.errors import invalid, not_found
 
 generic("TensorboardService", r"(Create|Get|List|Update|Delete)\w+")
 

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from ..catalog import pb
-from ..core import Call, implements, new_resource, stamp
-from ..errors import CloudError, invalid, precondition
-from ..jobs import Cancelled, check_pools, job_kind, state_of
-from ..optimize import check_study
-from ..store import new_id
-from ..tables import read_tables
+from ..compute.jobs import Cancelled, state_of
+from ..compute.optimize import check_study
+from ..compute.pools import check_pools
+from ..data.tables import read_tables
+from ..resources.generic import new_resource
+from ..resources.registry import Call, implements
+from ..resources.store import new_id
+from ..resources.times import stamp
+from ..wire.catalog import pb
+from ..wire.errors import CloudError, invalid, precondition
 from . import custom_jobs, tuning_jobs
+from .context import Context
 from .datasets import sources
+from .job_kinds import job_kind
 from .models import add_version
-
-if TYPE_CHECKING:
-    from ..server import Cloud
 
 job_kind("PipelineService", "TrainingPipeline")
 
@@ -59,7 +61,7 @@ def _child(pipeline: Any) -> Any:
     )
 
 
-def split_table(cloud: Cloud, pipeline: Any) -> dict[str, str]:
+def split_table(cloud: Context, pipeline: Any) -> dict[str, str]:
     """Write the dataset's training, validation and test parts to storage. Returns the AIP_* variables."""
     import pandas as pd
 
@@ -69,7 +71,7 @@ def split_table(cloud: Cloud, pipeline: Any) -> dict[str, str]:
     dataset = cloud.store.get(
         pb.Dataset, f"{pipeline.name.split('/trainingPipelines/')[0]}/datasets/{config.dataset_id}"
     )
-    table = read_tables(cloud, sources(dataset))
+    table = read_tables(cloud.storage, sources(dataset))
     parts = ("training", "validation", "test")
     kind = config.WhichOneof("split") or "fraction_split"
     split = getattr(config, kind)
@@ -103,7 +105,7 @@ def split_table(cloud: Cloud, pipeline: Any) -> dict[str, str]:
     return variables
 
 
-def _run(cloud: Cloud, pipeline: Any, child: Any, cancel: threading.Event) -> None:
+def _run(cloud: Context, pipeline: Any, child: Any, cancel: threading.Event) -> None:
     """Run the child job, then upload the model that it left."""
     spec = child.job_spec if isinstance(child, pb.CustomJob) else child.trial_job_spec
     for name, value in split_table(cloud, pipeline).items():
@@ -131,7 +133,7 @@ def _run(cloud: Cloud, pipeline: Any, child: Any, cancel: threading.Event) -> No
         _upload(cloud, pipeline, spec.base_output_directory.output_uri_prefix)
 
 
-def _upload(cloud: Cloud, pipeline: Any, base: str) -> None:
+def _upload(cloud: Context, pipeline: Any, base: str) -> None:
     model = pb.Model()
     model.CopyFrom(pipeline.model_to_upload)
     model.artifact_uri = f"{base.rstrip('/')}/model" if base else ""

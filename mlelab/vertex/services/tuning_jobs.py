@@ -6,19 +6,21 @@ import concurrent.futures
 import json
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from google.protobuf.message import Message
 
-from ..catalog import pb, types
-from ..core import Call, implements, new_resource, now
-from ..errors import CloudError, invalid, precondition
-from ..jobs import Cancelled, check_pools, job_kind, run_pools
-from ..optimize import check_study, set_values, should_stop, suggest
+from ..compute.jobs import Cancelled
+from ..compute.optimize import check_study, set_values, should_stop, suggest
+from ..compute.pools import check_pools, run_pools
+from ..resources.generic import new_resource
+from ..resources.registry import Call, implements
+from ..resources.times import now
+from ..wire.catalog import pb, types
+from ..wire.errors import CloudError, invalid, precondition
+from .context import Context
+from .job_kinds import job_kind
 from .vizier import seed_of
-
-if TYPE_CHECKING:
-    from ..server import Cloud
 
 job_kind("JobService", "HyperparameterTuningJob")
 
@@ -43,7 +45,7 @@ def read_metrics(path: Path, wanted: set[str]) -> list[Any]:
 class _Tuning:
     """One tuning job under way."""
 
-    def __init__(self, cloud: Cloud, job: Any, cancel: threading.Event) -> None:
+    def __init__(self, cloud: Context, job: Any, cancel: threading.Event) -> None:
         self._cloud, self._job, self._cancel = cloud, job, cancel
         self._lock = threading.Lock()
         self._failed = 0
@@ -169,6 +171,6 @@ def create_tuning_job(call: Call, request: Any) -> Message:
     return submit(call.cloud, job)
 
 
-def submit(cloud: Cloud, job: Any) -> Message:
+def submit(cloud: Context, job: Any) -> Message:
     """Store a tuning job and start it."""
     return cloud.jobs.submit(job, lambda cancel: _Tuning(cloud, job, cancel).run())

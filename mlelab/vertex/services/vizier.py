@@ -7,11 +7,14 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from ..catalog import pb, types
-from ..core import Call, check_parent, finished, generic, implements, list_, new_resource, now
-from ..errors import invalid, not_found, precondition
-from ..optimize import check_study, optimal, set_values, should_stop, suggest
-from ..store import Store
+from ..compute.optimize import check_study, optimal, set_values, should_stop, suggest
+from ..resources.generic import check_parent, generic, list_, new_resource
+from ..resources.operations import finished
+from ..resources.registry import Call, implements
+from ..resources.store import Store
+from ..resources.times import now
+from ..wire.catalog import pb, types
+from ..wire.errors import invalid, not_found, precondition
 
 generic("VizierService", "(Get|List|Delete)Stud(y|ies)|(Get|Delete)Trial")
 

@@ -7,16 +7,15 @@ import secrets
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import urllib3
 
-from .errors import CloudError, invalid, precondition
+from ..wire.errors import CloudError, invalid, precondition
+from .machine import Machine
 from .processes import Child, free_port
-
-if TYPE_CHECKING:
-    from .server import Cloud
 
 MODEL_SERVER = Path(__file__).with_name("model_server.py")
 START_SECONDS = 300.0  # importing TensorFlow alone may take a minute on a cold disk
@@ -38,13 +37,13 @@ def framework_of(image: str) -> str | None:
 class Replica:
     """One process that serves one model."""
 
-    def __init__(self, cloud: Cloud, model: Any, names: dict[str, str]) -> None:
+    def __init__(self, machine: Machine, model: Any, names: dict[str, str]) -> None:
         spec = model.container_spec
-        folder = cloud.processes.new_folder()
+        folder = machine.processes.new_folder()
         artifact = folder / "artifact"
         artifact.mkdir()
         if model.artifact_uri:
-            cloud.storage.download(model.artifact_uri, artifact)
+            machine.storage.download(model.artifact_uri, artifact)
         port, key = free_port(), secrets.token_urlsafe(32)
         self.health_route = spec.health_route or "/health"
         self.predict_route = spec.predict_route or "/predict"
@@ -67,7 +66,7 @@ class Replica:
                     f"This local stand-in cannot run the image {spec.image_uri!r}: give the model a "
                     "serving_container_command, which then runs as a process on this machine."
                 )
-            environment |= cloud.environment() | {variable.name: variable.value for variable in spec.env}
+            environment |= machine.environment() | {variable.name: variable.value for variable in spec.env}
             command = [
                 re.sub(r"\$\((\w+)\)", lambda m: environment.get(m.group(1), m.group()), part)
                 for part in (*spec.command, *spec.args)
@@ -80,7 +79,7 @@ class Replica:
         environment.setdefault("OMP_NUM_THREADS", "1")
         self.in_flight = 0
         self.last_used = time.monotonic()
-        self.child: Child = cloud.processes.start(command, artifact, environment, name="model_server_log")
+        self.child: Child = machine.processes.start(command, artifact, environment, name="model_server_log")
         self._pool = urllib3.HTTPConnectionPool(
             "127.0.0.1", port, maxsize=32, retries=False, headers={"X-Replica-Key": key}
         )
@@ -129,8 +128,8 @@ class Replica:
 class Deployment:
     """The replicas of one deployed model, between `low` and `high` of them."""
 
-    def __init__(self, cloud: Cloud, model: Any, names: dict[str, str], low: int, high: int) -> None:
-        self._make = lambda: Replica(cloud, model, names)
+    def __init__(self, machine: Machine, model: Any, names: dict[str, str], low: int, high: int) -> None:
+        self._make = lambda: Replica(machine, model, names)
         self.low, self.high = max(low, 1), max(high, low, 1)
         self.replicas: list[Replica] = []
         self._lock = threading.Lock()
@@ -210,22 +209,23 @@ class Deployment:
 class Serving:
     """All deployments of one server, by endpoint and deployed model."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
         self._deployments: dict[tuple[str, str], Deployment] = {}
         self._locks: dict[tuple[str, str], threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def deployment(self, endpoint: str, deployed: Any) -> Deployment:
-        """The deployment of a deployed model, started first where this server has not done so yet."""
-        from .services.models import find_version
+    def deployment(self, endpoint: str, deployed: Any, find_model: Callable[[str], Any]) -> Deployment:
+        """The deployment of a deployed model, started first where this server has not done so yet.
 
+        find_model: gives the model of a name with its version.
+        """
         key = (endpoint, deployed.id)
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
             if key not in self._deployments:
-                model = find_version(self._cloud.store, f"{deployed.model}@{deployed.model_version_id}")
+                model = find_model(f"{deployed.model}@{deployed.model_version_id}")
                 resources = (
                     deployed.dedicated_resources
                     if deployed.HasField("dedicated_resources")
@@ -236,7 +236,7 @@ class Serving:
                     "AIP_DEPLOYED_MODEL_ID": deployed.id,
                     "AIP_PROJECT_NUMBER": endpoint.split("/")[1],
                 }
-                made = Deployment(self._cloud, model, names, resources.min_replica_count, resources.max_replica_count)
+                made = Deployment(self._machine, model, names, resources.min_replica_count, resources.max_replica_count)
                 made.start()
                 self._deployments[key] = made
             return self._deployments[key]

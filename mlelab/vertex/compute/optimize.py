@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .catalog import types
-from .errors import invalid, precondition
+from ..wire.catalog import types
+from ..wire.errors import invalid, precondition
 
 FIRST_RANDOM = 4  # trials before the Gaussian process has something to learn from
 CANDIDATES = 512

@@ -1,9 +1,11 @@
-"""List filters and orderings (the public AIP-160 and AIP-132 grammars) over protobuf messages."""
+"""List filters, orderings and pages (the public AIP-160 and AIP-132 grammars) over protobuf messages."""
 
 from __future__ import annotations
 
+import base64
 import datetime
 import fnmatch
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -12,8 +14,8 @@ from google.protobuf import struct_pb2, timestamp_pb2
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from .catalog import repeated
-from .errors import invalid
+from ..wire.catalog import repeated
+from ..wire.errors import invalid
 
 Predicate = Callable[[Message], bool]
 Functions = Mapping[str, Callable[[Message, list[str]], bool]]
@@ -24,6 +26,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 MISSING = object()
+MAX_PAGE = 1000
 
 
 def _value(value: Any) -> Any:
@@ -257,3 +260,21 @@ def order(messages: list[Message], order_by: str) -> list[Message]:
         except TypeError:
             raise invalid(f"order_by cannot sort by {clause[0]!r}.") from None
     return messages
+
+
+def page_of(request: Any, items: list[Any]) -> tuple[list[Any], str]:
+    """One page of `items`, and the token of the next page or an empty string."""
+    size = getattr(request, "page_size", 0)
+    if size < 0:
+        raise invalid(f"page_size must not be negative, got {size}.")
+    size = min(size or 100, MAX_PAGE)
+    start = 0
+    if request.page_token:
+        try:
+            start = json.loads(base64.urlsafe_b64decode(request.page_token.encode()))
+            if not isinstance(start, int) or start < 0:
+                raise ValueError
+        except ValueError:
+            raise invalid("page_token is not one that this server gave out.") from None
+    token = base64.urlsafe_b64encode(json.dumps(start + size).encode()).decode() if start + size < len(items) else ""
+    return items[start : start + size], token

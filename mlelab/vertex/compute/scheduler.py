@@ -8,13 +8,9 @@ import re
 import threading
 import time
 import zoneinfo
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
-from .errors import invalid
-
-if TYPE_CHECKING:
-    from .server import Cloud
+from ..wire.errors import invalid
 
 log = logging.getLogger("mlelab.vertex")
 
@@ -93,31 +89,26 @@ class Cron:
 
 
 class Scheduler:
-    """Calls every registered `tick` once a second, and whenever the clock is moved."""
+    """Calls `ticks` once a second, and whenever the clock is moved, from `start` to `close`."""
 
-    ticks: list[Callable[[Cloud], None]] = []
-
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, clock: Clock, ticks: Sequence[Callable[[], None]]) -> None:
+        self._clock, self._ticks = clock, ticks
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="scheduler")
-
-    def start(self) -> None:
-        """Begin."""
         self._thread.start()
 
     def close(self) -> None:
         """End, after the tick that is under way."""
         self._stop.set()
-        self._cloud.clock.moved.set()
+        self._clock.moved.set()
         self._thread.join(10)
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self._cloud.clock.moved.wait(TICK)
-            self._cloud.clock.moved.clear()
-            for tick in [] if self._stop.is_set() else self.ticks:
+            self._clock.moved.wait(TICK)
+            self._clock.moved.clear()
+            for tick in [] if self._stop.is_set() else self._ticks:
                 try:
-                    tick(self._cloud)
+                    tick()
                 except Exception:
                     log.exception("a schedule failed")

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import concurrent.futures
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
 
+from .backend import Backend
 from .catalog import Method, catalogue
-from .core import dispatch
 from .errors import CloudError, invalid
-
-if TYPE_CHECKING:
-    from .server import Cloud
 
 MAX_MESSAGE = 32 * 2**20
 THREADS = 64
 
 
 class _Handler(grpc.GenericRpcHandler):
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
         method = catalogue().get(details.method)
@@ -44,7 +41,7 @@ class _Handler(grpc.GenericRpcHandler):
         def behaviour(data: bytes, context: grpc.ServicerContext) -> Any:
             try:
                 metadata = dict(context.invocation_metadata())
-                self._cloud.identity.check(metadata.get("authorization", ""))
+                self._backend.identity.check(metadata.get("authorization", ""))
                 return answer(method, data)
             except CloudError as error:
                 context.abort(error.grpc_code, error.message)
@@ -64,20 +61,20 @@ class _Handler(grpc.GenericRpcHandler):
             raise invalid(f"The request is not a {method.request.DESCRIPTOR.full_name}.") from None
 
     def _one(self, method: Method, data: bytes) -> bytes:
-        return dispatch(self._cloud, method, self._parse(method, data), {}).SerializeToString()
+        return self._backend.dispatch(method, self._parse(method, data), {}).SerializeToString()
 
     def _many(self, method: Method, data: bytes) -> Iterator[bytes]:
-        for message in dispatch(self._cloud, method, self._parse(method, data), {}):
+        for message in self._backend.dispatch(method, self._parse(method, data), {}):
             yield message.SerializeToString()
 
 
 class GrpcServer:
     """A TLS server on 127.0.0.1. It answers at once."""
 
-    def __init__(self, cloud: Cloud, key: bytes, certificate: bytes) -> None:
+    def __init__(self, backend: Backend, key: bytes, certificate: bytes) -> None:
         self._server = grpc.server(
             concurrent.futures.ThreadPoolExecutor(THREADS, thread_name_prefix="grpc"),
-            handlers=(_Handler(cloud),),
+            handlers=(_Handler(backend),),
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE),
                 ("grpc.max_send_message_length", -1),

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from .errors import CloudError, not_found
+from ..wire.errors import CloudError, not_found
 
 M = TypeVar("M", bound=Message)
 

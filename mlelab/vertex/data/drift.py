@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .errors import invalid
+from ..wire.errors import invalid
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,15 +8,14 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from .errors import CloudError, invalid, precondition
+from ..wire.errors import CloudError, invalid, precondition
+from .blobs import Blobs
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .server import Cloud
 
-
-def expand(cloud: Cloud, uris: Iterable[str]) -> list[str]:
+def expand(storage: Blobs, uris: Iterable[str]) -> list[str]:
     """The objects that URIs with `*` stand for. NOT_FOUND where one stands for none."""
     import fnmatch
 
@@ -26,18 +25,18 @@ def expand(cloud: Cloud, uris: Iterable[str]) -> list[str]:
             found.append(uri)
             continue
         bucket, _, pattern = uri.removeprefix("gs://").partition("/")
-        names = [n for n in cloud.storage.names(f"gs://{bucket}") if fnmatch.fnmatchcase(n, pattern)]
+        names = [n for n in storage.names(f"gs://{bucket}") if fnmatch.fnmatchcase(n, pattern)]
         if not names:
             raise CloudError("NOT_FOUND", f"{uri} matches no object.")
         found += [f"gs://{bucket}/{name}" for name in names]
     return found
 
 
-def read_table(cloud: Cloud, uri: str) -> pd.DataFrame:
+def read_table(storage: Blobs, uri: str) -> pd.DataFrame:
     """One object as a frame; its format is told by its name."""
     import pandas as pd
 
-    data = io.BytesIO(cloud.storage.read(uri))
+    data = io.BytesIO(storage.read(uri))
     try:
         if uri.endswith(".parquet"):
             return pd.read_parquet(data)
@@ -58,11 +57,11 @@ def _read_avro(data: io.BytesIO) -> pd.DataFrame:
     return pd.DataFrame(list(fastavro.reader(data)))
 
 
-def read_tables(cloud: Cloud, uris: Iterable[str]) -> pd.DataFrame:
+def read_tables(storage: Blobs, uris: Iterable[str]) -> pd.DataFrame:
     """Several objects as one frame."""
     import pandas as pd
 
-    return pd.concat([read_table(cloud, uri) for uri in expand(cloud, uris)], ignore_index=True)
+    return pd.concat([read_table(storage, uri) for uri in expand(storage, uris)], ignore_index=True)
 
 
 def bigquery_stem(uri: str) -> str:
@@ -73,12 +72,12 @@ def bigquery_stem(uri: str) -> str:
     return "gs://{}-bigquery/{}/{}".format(*match.groups())
 
 
-def bigquery_table(cloud: Cloud, uri: str) -> pd.DataFrame:
+def bigquery_table(storage: Blobs, uri: str) -> pd.DataFrame:
     """The stand-in for the BigQuery table `bq://project.dataset.table`."""
     stem = bigquery_stem(uri)
     for suffix in (".parquet", ".csv"):
         try:
-            return read_table(cloud, stem + suffix)
+            return read_table(storage, stem + suffix)
         except CloudError as error:
             if error.code != "NOT_FOUND":
                 raise

@@ -12,18 +12,15 @@ import ssl
 import threading
 import urllib.parse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from google.api import httpbody_pb2
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
+from .backend import Backend
 from .catalog import HttpRule, Method, catalogue, repeated
-from .core import dispatch, logged
-from .errors import CloudError, invalid
-
-if TYPE_CHECKING:
-    from .server import Cloud
+from .errors import CloudError, invalid, logged
 
 log = logging.getLogger("mlelab.vertex")
 
@@ -125,7 +122,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = 65536
     timeout = 300
-    cloud: Cloud
+    backend: Backend
 
     def log_message(self, *args: Any) -> None:
         log.debug("http %s", args)
@@ -208,18 +205,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.close_connection = True
                 raise CloudError("PERMISSION_DENIED", "This server answers SDK clients on this machine only.")
             if url.path in TOKEN_PATHS:
-                self.send(200, json.dumps(self.cloud.identity.token(self.body(65536))).encode())
+                self.send(200, json.dumps(self.backend.identity.token(self.body(65536))).encode())
                 return
-            self.cloud.identity.check(self.headers.get("Authorization", ""))
-            if host.startswith("storage.") or re.match(
-                r"/((upload|download)/|resumable/upload/|batch/)?storage/v1", url.path
-            ):
-                self.cloud.storage.handle(self, url)
-                return
-            if host.startswith("bigquery."):
-                self.cloud.bigquery.handle(self, url)
-                return
-            self._rest(url)
+            self.backend.identity.check(self.headers.get("Authorization", ""))
+            (self.backend.other_api(host, url.path) or _Handler._rest)(self, url)
         except CloudError as error:
             self.fail(error)
         except (ConnectionError, TimeoutError, ssl.SSLError):
@@ -234,7 +223,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         query = urllib.parse.parse_qsl(url.query, keep_blank_values=True)
         request = _message(rule, method, variables, query, body, self.headers.get("Content-Type", ""))
         headers: dict[str, str] = {}
-        answer = dispatch(self.cloud, method, request, headers)
+        answer = self.backend.dispatch(method, request, headers)
         if isinstance(answer, httpbody_pb2.HttpBody):
             self.send(200, answer.data, answer.content_type or "application/octet-stream", headers)
             return
@@ -261,8 +250,8 @@ class HttpServer(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 512
 
-    def __init__(self, cloud: Cloud, certificate: Path | None = None, key: Path | None = None) -> None:
-        super().__init__(("127.0.0.1", 0), type("Handler", (_Handler,), {"cloud": cloud}))
+    def __init__(self, backend: Backend, certificate: Path | None = None, key: Path | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), type("Handler", (_Handler,), {"backend": backend}))
         self.port: int = self.server_address[1]
         self._context: ssl.SSLContext | None = None
         if certificate:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import logging
 import re
 import sqlite3
 
 import grpc
+
+log = logging.getLogger("mlelab.vertex")
 
 HTTP_STATUS = {
     "OK": 200,
@@ -80,3 +83,11 @@ def from_failure(what: str, error: Exception) -> CloudError:
     if isinstance(error, sqlite3.DatabaseError) and re.search("malformed|not a database", str(error)):
         return CloudError("DATA_LOSS", f"The local server's state is damaged ({error}): use another state directory.")
     return CloudError("INTERNAL", f"{what} failed inside the local server: {error!r}")
+
+
+def logged(what: str, error: Exception) -> CloudError:
+    """As `from_failure`; what nobody foresaw goes to the server's log with its traceback."""
+    answer = from_failure(what, error)
+    if answer.code == "INTERNAL" and answer is not error:
+        log.error("%s failed", what, exc_info=error)
+    return answer

@@ -11,38 +11,41 @@ import json
 import re
 import secrets
 import urllib.parse
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.message import Message
-
-from .core import Call, implements
-from .errors import CloudError, invalid, not_found, precondition
-from .storage import MAX_UPLOAD, multipart
+from ..wire.errors import CloudError, invalid, not_found, precondition
+from .blobs import Blobs
 from .tables import bigquery_stem, bigquery_table
+from .uploads import MAX_UPLOAD, multipart
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .server import Cloud
-
 BATCH = 10_000  # rows in one message of a read
-TYPES = {"int": "INTEGER", "uint": "INTEGER", "float": "FLOAT", "double": "FLOAT", "bool": "BOOLEAN", "binary": "BYTES",
-         "date": "DATE", "time": "TIMESTAMP"}  # by the beginning of Arrow's name
+TYPES = {
+    "int": "INTEGER",
+    "uint": "INTEGER",
+    "float": "FLOAT",
+    "double": "FLOAT",
+    "bool": "BOOLEAN",
+    "binary": "BYTES",
+    "date": "DATE",
+    "time": "TIMESTAMP",
+}  # by the beginning of Arrow's name
 
 
-def write_table(cloud: Cloud, uri: str, frame: pd.DataFrame) -> None:
+def write_table(storage: Blobs, uri: str, frame: pd.DataFrame) -> None:
     """Create or replace the table `bq://project.dataset.table`."""
     stem = bigquery_stem(uri)
-    cloud.storage.ensure_bucket(stem[5:].split("/")[0])
-    cloud.storage.write(f"{stem}.parquet", frame.to_parquet(index=False))
+    storage.ensure_bucket(stem[5:].split("/")[0])
+    storage.write(f"{stem}.parquet", frame.to_parquet(index=False))
 
 
 class BigQuery:
     """The REST interface of one server."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, storage: Blobs) -> None:
+        self._storage = storage
         self._uploads: dict[str, tuple[dict[str, Any], bytearray]] = {}
 
     def handle(self, http: Any, url: urllib.parse.SplitResult) -> None:
@@ -78,15 +81,15 @@ class BigQuery:
 
     def _create(self, project: str, wanted: dict[str, Any]) -> dict[str, Any]:
         bucket, dataset = f"{project}-bigquery", wanted["datasetReference"]["datasetId"]
-        self._cloud.storage.ensure_bucket(bucket)
-        if self._cloud.storage.names(f"gs://{bucket}/{dataset}"):
+        self._storage.ensure_bucket(bucket)
+        if self._storage.names(f"gs://{bucket}/{dataset}"):
             raise CloudError("ALREADY_EXISTS", f"Already Exists: Dataset {project}:{dataset}")
-        self._cloud.storage.write(f"gs://{bucket}/{dataset}/", b"")
+        self._storage.write(f"gs://{bucket}/{dataset}/", b"")
         return wanted | {"kind": "bigquery#dataset", "id": f"{project}:{dataset}"}
 
     def _entry(self, verb: str, project: str, dataset: str, table: str, query: dict[str, str]) -> dict[str, Any]:
         folder = f"gs://{project}-bigquery/{dataset}"
-        names = self._cloud.storage.names(folder)
+        names = self._storage.names(folder)
         if verb == "DELETE":
             files = [n for n in names if not table or n == f"{dataset}/{table}.parquet"]
             if not files:
@@ -94,13 +97,13 @@ class BigQuery:
             if not table and len(files) > 1 and query.get("deleteContents") != "true":
                 raise precondition(f"Dataset {project}:{dataset} is still in use")
             for file in files:
-                self._cloud.storage.delete(f"gs://{project}-bigquery/{file}")
+                self._storage.delete(f"gs://{project}-bigquery/{file}")
             return {}
         if not table:
             if not names:
                 raise not_found(f"Dataset {project}:{dataset}")
             return {"kind": "bigquery#dataset", "datasetReference": {"projectId": project, "datasetId": dataset}}
-        schema = _arrow(self._cloud, f"bq://{project}.{dataset}.{table}").schema
+        schema = arrow_table(self._storage, f"bq://{project}.{dataset}.{table}").schema
         return {
             "kind": "bigquery#table",
             "tableReference": {"projectId": project, "datasetId": dataset, "tableId": table},
@@ -140,11 +143,11 @@ class BigQuery:
         uri = "bq://{projectId}.{datasetId}.{tableId}".format(**load["destinationTable"])
         if load.get("writeDisposition", "WRITE_APPEND") == "WRITE_APPEND":
             try:
-                frame = pd.concat([bigquery_table(self._cloud, uri), frame], ignore_index=True)
+                frame = pd.concat([bigquery_table(self._storage, uri), frame], ignore_index=True)
             except CloudError as error:
                 if error.code != "NOT_FOUND":
                     raise
-        write_table(self._cloud, uri, frame)
+        write_table(self._storage, uri, frame)
         return self._job(project, job["jobReference"]["jobId"], job["configuration"])
 
     @staticmethod
@@ -158,10 +161,10 @@ class BigQuery:
         }
 
 
-def _arrow(cloud: Cloud, uri: str) -> Any:
+def arrow_table(storage: Blobs, uri: str) -> Any:
     import pyarrow as pa
 
-    return pa.Table.from_pandas(bigquery_table(cloud, uri), preserve_index=False).replace_schema_metadata()
+    return pa.Table.from_pandas(bigquery_table(storage, uri), preserve_index=False).replace_schema_metadata()
 
 
 def _field(field: Any) -> dict[str, str]:
@@ -170,37 +173,3 @@ def _field(field: Any) -> dict[str, str]:
     kind = str(field.type.value_type if repeated else field.type)
     found = next((name for start, name in TYPES.items() if kind.startswith(start)), "STRING")
     return {"name": field.name, "type": found, "mode": "REPEATED" if repeated else "NULLABLE"}
-
-
-@implements("BigQueryRead.CreateReadSession")
-def create_read_session(call: Call, request: Any) -> Message:
-    """One stream with the whole table, in Arrow's format."""
-    from google.cloud.bigquery_storage_v1 import types
-
-    if request.read_session.data_format != types.DataFormat.ARROW:
-        raise invalid("read_session.data_format: this local stand-in reads tables as ARROW only.")
-    session = type(request.read_session)()
-    session.CopyFrom(request.read_session)
-    session.name = f"{request.parent}/locations/us/sessions/{secrets.token_hex(8)}"
-    session.arrow_schema.serialized_schema = _arrow(call.cloud, _uri(session.table)).schema.serialize().to_pybytes()
-    session.streams.add(name=f"{session.name}/streams/{session.table}")
-    return session
-
-
-def _uri(name: str) -> str:
-    parts = name.split("/")
-    return f"bq://{parts[1]}.{parts[3]}.{parts[5]}"
-
-
-@implements("BigQueryRead.ReadRows")
-def read_rows(call: Call, request: Any) -> Iterator[Message]:
-    """The rows of a stream from `offset` on."""
-    from google.cloud.bigquery_storage_v1 import types
-
-    table = _arrow(call.cloud, _uri(request.read_stream.partition("/streams/")[2]))
-    for batch in table.slice(request.offset).to_batches(BATCH):
-        yield types.ReadRowsResponse.pb()(
-            arrow_schema={"serialized_schema": table.schema.serialize().to_pybytes()},
-            arrow_record_batch={"serialized_record_batch": batch.serialize().to_pybytes(), "row_count": len(batch)},
-            row_count=len(batch),
-        )

@@ -1,0 +1,1 @@
+"""What runs: processes, models that serve, jobs, worker pools, pipelines, schedules."""

@@ -1,0 +1,46 @@
+"""`/gcs/BUCKET/...`, which the cloud mounts into every job."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..wire.errors import CloudError
+from .blobs import Blobs, save
+
+
+class GcsFolder:
+    """`/gcs/BUCKET/...` in commands: copies of objects before the job, uploads of what changed after it."""
+
+    def __init__(self, blobs: Blobs, folder: Path) -> None:
+        self._blobs, self._folder = blobs, folder
+        self._known: dict[Path, bytes] = {}
+
+    def map(self, text: str) -> str:
+        """`text` with every `/gcs/...` path replaced by a local one."""
+
+        def local(match: re.Match[str]) -> str:
+            bucket, path = match.group(1), match.group(2) or ""
+            target = self._folder / bucket
+            try:
+                names = self._blobs.names(f"gs://{bucket}/{path}")
+            except CloudError:
+                return match.group()
+            for name in names:
+                place = target.joinpath(*name.split("/"))
+                if not name.endswith("/") and ".." not in name.split("/") and not place.exists():
+                    data = self._blobs.read(f"gs://{bucket}/{name}")
+                    save(place, data, f"gs://{bucket}/{name}")
+                    self._known[place] = data
+            place = target.joinpath(*path.split("/"))
+            (place if path.endswith("/") else place.parent).mkdir(parents=True, exist_ok=True)
+            return str(place)
+
+        return re.sub(r"(?<![\w/.-])/gcs/([a-z0-9._-]+)(?:/([^\s'\";&|)]*))?", local, text)
+
+    def upload(self) -> None:
+        """Store files that the job made or changed."""
+        for path in self._folder.rglob("*") if self._folder.exists() else ():
+            if path.is_file() and not path.is_symlink() and self._known.get(path) != (data := path.read_bytes()):
+                relative = path.relative_to(self._folder)
+                self._blobs.write(f"gs://{relative.as_posix()}", data)

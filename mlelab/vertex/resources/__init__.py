@@ -1,0 +1,1 @@
+"""Resources of every service: the store, queries, validation, generic behaviour, operations, one registry."""

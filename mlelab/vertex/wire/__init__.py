@@ -1,0 +1,1 @@
+"""What goes over the wire: the catalogue of methods, the front ends, the proxy, keys and identity."""
