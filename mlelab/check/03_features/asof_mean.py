@@ -133,6 +133,11 @@ def everything_before(events, queries, window):
     return means(events, queries, lambda e, q: e["departed"] <= q.decision_time)
 
 
+@asof_mean.mistake("M10", "A window may be longer than a day: `.seconds` leaves whole days out.")
+def seconds_beside_the_days(events, queries, window):
+    return means(events, queries, lambda e, q: within(e["departed"], q, pd.Timedelta(seconds=window.seconds)))
+
+
 @asof_mean.mistake("M27", "The window is the argument, not always three hours.")
 def always_three_hours(events, queries, window):
     return means(events, queries, lambda e, q: within(e["departed"], q, pd.Timedelta("3h")))

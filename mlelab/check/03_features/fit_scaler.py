@@ -22,6 +22,7 @@ class fit_scaler:
         is_train = d.order([True] * (n - 2) + d.list(2, 2, d.flag))
         held = np.flatnonzero(~np.array(is_train))
         df.iloc[held, 3] += 2.0  # constant in training only
+        df.iloc[held, 1] += d.pick([0, 500])
         for column in ("temp", "visib"):
             if d.flag():
                 df.loc[df.index[is_train.index(True)], column] = np.nan
@@ -116,6 +117,12 @@ def from_smallest_to_largest(df, is_train, columns):
     train = df.loc[is_train, columns]
     mean, spread = _state(df, is_train, columns)
     return lambda rows: (rows[columns] - mean) / spread.where(spread == 1, train.max() - train.min())
+
+
+@fit_scaler.mistake("M44", "A value far from the mean stays where it is: nothing is cut off.")
+def cut_off_at_three(df, is_train, columns):
+    mean, spread = _state(df, is_train, columns)
+    return lambda rows: ((rows[columns] - mean) / spread).clip(-3, 3)
 
 
 @fit_scaler.mistake("M99", "The new frame holds `columns` alone, in their order.")
