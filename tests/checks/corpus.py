@@ -4,6 +4,8 @@ They run first in each check, so that a verdict does not depend on its seed. Som
 them, for mistakes that nobody named.
 """
 
+import functools
+import itertools
 import json
 
 from mlelab.check import draw as drawing
@@ -65,4 +67,23 @@ def make(exercise: Exercise, spec: engine.Spec, pool: int) -> tuple[list[list[in
             chosen.append(drawing.draw(spec.inputs, small)[1])
     step = max(1, len(drawn) // BROAD)
     broad = [case for case in drawn[step // 2::step] if case not in chosen]
+    chosen += _telling_apart(spec, chosen + broad, drawn)
     return sorted(chosen, key=lambda case: (len(case), sum(case))) + broad, alive
+
+
+def _telling_apart(spec: engine.Spec, cases: list[list[int]], drawn: list[list[int]]) -> list[list[int]]:
+    """More cases, so that no two named mistakes of different codes do the same on all of them."""
+    more = []
+
+    @functools.cache
+    def seen(place: int, case: tuple[int, ...]):
+        return engine.observe(spec, spec.mistakes[place].function, drawing.draw(spec.inputs, case)[0])
+
+    def differ(one: int, other: int, case: list[int]) -> bool:
+        return not engine._alike(spec, seen(one, tuple(case)), seen(other, tuple(case)))
+
+    for one, other in itertools.combinations(range(len(spec.mistakes)), 2):
+        if spec.mistakes[one].code != spec.mistakes[other].code and not any(
+                differ(one, other, case) for case in cases + more):
+            more += [case for case in drawn if differ(one, other, case)][:1]
+    return more
