@@ -71,28 +71,30 @@ print(sorted(path.name for path in (folder / "small").iterdir()), "digest", smal
 
 # %% exercise="7.1"
 def load_bundle(folder: Path, schema: int, digest: str) -> Callable[[np.ndarray], np.ndarray]:
-    """A function that predicts with the bundle in `folder`, which may have been moved since it was saved.
+    """A function that predicts with the bundle in `folder`, which may have been moved.
 
-    schema: the schema that your code was written for; digest: sha256 of the registered bundle.json, hexadecimal.
-    bundle.json has `schema` and `files`, a sha256 for each file name. transform.json has `fill`, `mean` and `scale`, a
-    number for each column; model.json has `weights` and `intercept`.
-    Returns predict(rows): rows of shape (n, columns) with nan for missing, to chances of shape (n,). It fills, then
-    standardises, then applies the logistic model.
-    Raises ValueError where anything is not as registered. Executes nothing that lies in the folder.
+    schema: the schema that your code was written for. digest: sha256 of the registered
+    bundle.json, hexadecimal.
+    bundle.json has `schema` and `files`, a sha256 for each file name. transform.json has
+    `fill`, `mean` and `scale`, a number for each column; model.json has `weights` and
+    `intercept`. There may be other files, and other entries.
+    Returns predict(rows): rows of shape (n, columns) with nan for missing, to chances of
+    shape (n,). It fills, then standardises, then applies the logistic model. It goes on
+    with what was checked, whatever happens to the folder afterwards.
+    Raises ValueError where a file is missing or anything is not as registered. Executes
+    nothing that lies in the folder.
     """
     ### BEGIN SOLUTION
-    if not (folder / "bundle.json").exists():
-        raise ValueError("bundle.json is missing")
-    raw = (folder / "bundle.json").read_bytes()
-    if hashlib.sha256(raw).hexdigest() != digest:
-        raise ValueError("bundle.json is not the registered one")
-    manifest = json.loads(raw)
+    def registered(name, expected):
+        content = (folder / name).read_bytes() if (folder / name).exists() else b""
+        if hashlib.sha256(content).hexdigest() != expected:
+            raise ValueError(f"{name} is missing or was changed")
+        return content
+
+    manifest = json.loads(registered("bundle.json", digest))
     if manifest["schema"] != schema:
         raise ValueError(f"the bundle has schema {manifest['schema']}, this code reads {schema}")
-    content = {name: (folder / name).read_bytes() for name in manifest["files"] if (folder / name).exists()}
-    for name, expected in manifest["files"].items():
-        if hashlib.sha256(content.get(name, b"")).hexdigest() != expected:
-            raise ValueError(f"{name} is missing or was changed")
+    content = {name: registered(name, expected) for name, expected in manifest["files"].items()}
     transform, linear = json.loads(content["transform.json"]), json.loads(content["model.json"])
 
     def predict(rows):
@@ -159,20 +161,22 @@ def handle(payload: dict, score, columns: dict[str, str], version: str) -> tuple
 
     payload: `request_id`, and `instances`, which should be a list of objects.
     score(instances): the chances, in order; it may fail with any exception.
-    columns: for each column "number" or "category". A number must be there and be a number, not nan. Categories are
-    handed on as they are: new ones appear every month.
-    Returns (200, {request_id, model_version, predictions}), with an empty list for an empty batch; (422, {request_id,
-    error}) where the contract is broken; (500, {request_id, error}) where scoring fails, with a text that gives nothing
-    of the inside away.
+    columns: for each column "number" or "category". A number must be there and be a
+    number: no text, neither True nor False, not nan (JSON knows no infinite one).
+    Categories are handed on as they are, also if missing: new ones appear every month.
+    Returns (200, {request_id, model_version, predictions}), with an empty list for an
+    empty batch; (422, {request_id, error}) where the contract is broken; (500,
+    {request_id, error}) where scoring fails, with a text that gives nothing of the inside
+    away, the exception's type included.
     """
     ### BEGIN SOLUTION
-    told, rows = {"request_id": payload["request_id"]}, payload["instances"]
+    told, rows = {"request_id": payload["request_id"]}, payload.get("instances")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         return 422, told | {"error": "`instances` must be a list of objects"}
     for row in rows:
         for name, kind in columns.items():
             value = row.get(name)
-            if kind == "number" and (not isinstance(value, (int, float)) or math.isnan(value)):
+            if kind == "number" and (type(value) not in (int, float) or math.isnan(value)):
                 return 422, told | {"error": f"{name} must be a number"}
     try:
         return 200, told | {"model_version": version, "predictions": score(rows)}
@@ -310,14 +314,15 @@ print(f"mean {ten.mean():.0f} ms, median {np.median(ten):.0f} ms, p95 {np.sort(t
 def tail_latency(replicas: list[pd.DataFrame], timeout: float) -> dict[str, float]:
     """p50, p95 and p99 of all requests to all replicas, in the unit of the columns.
 
-    replicas: frames with `intended`, `started` and `done`, a row for each request; `done` is nan where no answer came
-    within `timeout`, and then the request took that long.
+    replicas: frames with `intended`, `started` and `done`, a row for each request, in any
+    order; a frame may be empty. `done` is nan where no answer came within `timeout`, and
+    then the request took that long.
     A percentile q is the smallest latency that at least q % of the requests do not exceed.
     """
     ### BEGIN SOLUTION
     both = pd.concat(replicas)
-    latency = np.sort((both["done"] - both["intended"]).fillna(timeout).to_numpy())
-    return {f"p{q}": float(latency[math.ceil(q / 100 * len(latency)) - 1]) for q in (50, 95, 99)}
+    latency = np.sort((both["done"] - both["intended"]).fillna(timeout))
+    return {f"p{q}": float(latency[math.ceil(q * len(latency) / 100) - 1]) for q in (50, 95, 99)}
     ### END SOLUTION
 
 # %% check="7.4" points=1
@@ -437,7 +442,7 @@ def route(unit_id: str, weights: dict[str, int], salt: str) -> str:
         raise ValueError(f"weights sum to {sum(weights.values())}, not to 100")
     place = int(hashlib.sha256(f"{salt}:{unit_id}".encode()).hexdigest(), 16) % 100
     reached = np.cumsum([weights[version] for version in sorted(weights)])
-    return sorted(weights)[int(np.searchsorted(reached, place, side="right"))]
+    return sorted(weights)[np.searchsorted(reached, place, side="right")]
     ### END SOLUTION
 
 # %% check="7.5" points=1
@@ -474,13 +479,17 @@ for n in (10_000, 2_000):
 def decide(control: dict, canary: dict, guardrails: dict, planned: int) -> str:
     """What to do with a canary: "promote", "hold" or "rollback".
 
-    control, canary: `requests`, `errors`, `good` (answers that proved right) and `p99` in milliseconds.
-    guardrails: the highest `error_rate` and `p99` that a canary may have; above either it is rolled back at once.
+    control, canary: `requests`, `errors`, `good` (answers that proved right) and `p99` in
+    milliseconds.
+    guardrails: the highest `error_rate` (errors of all requests) and `p99` that a canary
+    may have; above either it is rolled back at once.
     planned: requests of the canary at which the one look was planned; before that, hold.
-    Then the 95 % interval of the difference of the shares of good answers decides; hold if it contains 0.
+    Then the 95 % interval of the difference of the shares of good answers, of all
+    requests, decides: promote above 0, roll back below 0, hold if it contains 0.
     """
     ### BEGIN SOLUTION
-    if canary["errors"] / canary["requests"] > guardrails["error_rate"] or canary["p99"] > guardrails["p99"]:
+    error_rate = canary["errors"] / canary["requests"] if canary["requests"] else 0
+    if error_rate > guardrails["error_rate"] or canary["p99"] > guardrails["p99"]:
         return "rollback"
     if canary["requests"] < planned:
         return "hold"
@@ -542,21 +551,24 @@ print("the champion is version", state["aliases"]["champion"][-1])
 def apply_event(registry: dict, event: dict) -> dict:
     """The registry after one event, as a new dict.
 
-    registry: `versions` (number to digest, data, code, retired), `aliases` (name to the versions that a rollback can go
-    back to, the present one last), `traffic` (version to percent).
-    event["do"]: "register" (version, digest, data, code: all must be there, the number must be new), "alias" (alias,
-    version: one that exists and is not retired), "rollback" (alias: its last version is dropped; the one before must be
-    there and not be retired), "retire" (version: marked, never deleted; not one that an alias points to or that carries
-    traffic).
+    registry: `versions` (number to digest, data, code, retired), `aliases` (name to the
+    versions that a rollback can go back to; the last one is where it points), `traffic`
+    (version to percent).
+    event["do"] is one of
+    "register": version, digest, data, code: all must be there, the number must be new;
+    "alias": alias, which may be new, and version: one that exists and is not retired;
+    "rollback": alias: its last version is dropped; the one before must be there and not
+    be retired;
+    "retire": version: marked, never deleted; one that exists, that no alias points to,
+    and that carries no traffic.
     Raises ValueError for everything else.
     """
     ### BEGIN SOLUTION
-    new = {"versions": {version: dict(record) for version, record in registry["versions"].items()},
-           "aliases": {name: list(history) for name, history in registry["aliases"].items()},
-           "traffic": dict(registry["traffic"])}
+    new = registry | {"versions": {version: dict(record) for version, record in registry["versions"].items()},
+                      "aliases": dict(registry["aliases"])}
     versions, history, version = new["versions"], new["aliases"].get(event.get("alias"), []), event.get("version")
     known = version in versions and not versions[version]["retired"]
-    in_use = new["traffic"].get(version, 0) > 0 or any(kept[-1] == version for kept in new["aliases"].values() if kept)
+    in_use = new["traffic"].get(version) or any(kept[-1] == version for kept in new["aliases"].values())
     if event["do"] == "register" and version not in versions and all(event.get(k) for k in ("digest", "data", "code")):
         versions[version] = {k: event[k] for k in ("digest", "data", "code")} | {"retired": False}
     elif event["do"] == "alias" and known:
@@ -733,7 +745,7 @@ def replicas(loads: np.ndarray, service_s: float, target: float, low: int, high:
     cooldown: a replica goes only when it was not needed in this step nor in the `cooldown` steps before.
     """
     ### BEGIN SOLUTION
-    needed = np.clip(np.ceil(np.asarray(loads) * service_s / target), low, high).astype(int)
+    needed = np.clip(np.ceil(loads * service_s / target), low, high)
     return [int(needed[max(0, step - cooldown):step + 1].max()) for step in range(len(needed))]
     ### END SOLUTION
 
@@ -784,19 +796,25 @@ if hadolint.exists():  # it comes with the course's environment, not with a lone
 def lint_dockerfile(text: str) -> set[str]:
     """The rules that a Dockerfile breaks.
 
-    base: an image behind FROM without a tag, or with `latest`; a colon before a slash is a port, not a tag.
-    secret: ENV or ARG sets a name that contains PASSWORD, TOKEN or KEY. user: there is no USER, or the last one is root
-    or 0. health: there is no HEALTHCHECK. Comment lines (#) do not count. Each instruction is on one line, in capitals;
-    FROM and USER hold one word, ENV and ARG set one name.
+    base: an image behind FROM without a tag, or with the tag `latest`; a colon before a
+    slash is a port, not a tag.
+    secret: ENV or ARG sets a name that contains PASSWORD, TOKEN or KEY.
+    user: there is no USER, or the last one is root or 0. health: there is no HEALTHCHECK.
+    Comment lines (#) do not count. Each instruction is on one line, in capitals; FROM and
+    USER hold one word; ENV and ARG set one name, with `=` or, for ARG, without a value.
+    Beyond the check, and found by our solution: a group (`USER 0:0`), HEALTHCHECK NONE,
+    several names in a line, and MONKEY, a name in which the word is only a part.
     """
     ### BEGIN SOLUTION
-    lines = [line.split(maxsplit=1) for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    behind = {word: [rest for first, rest in lines if first == word] for word in ("FROM", "USER", "HEALTHCHECK")}
-    names = [rest.partition("=")[0] for first, rest in lines if first in ("ENV", "ARG")]
-    tags = [image.rpartition("/")[2].partition(":")[2] for image in behind["FROM"]]
+    lines = [line.split() for line in text.splitlines() if line.strip()]  # no instruction begins with #
+    behind = {word: [rest for first, *rest in lines if first == word] for word in ("FROM", "USER", "HEALTHCHECK")}
+    tags = [image[0].rpartition("/")[2].partition(":")[2] for image in behind["FROM"]]
+    names = [setting.partition("=")[0] for first, *rest in lines if first in ("ENV", "ARG") for setting in rest]
+    users = [user[0].partition(":")[0] for user in behind["USER"]]
     broken = {"base": any(tag in ("", "latest") for tag in tags),
-              "secret": any(word in name for name in names for word in ("PASSWORD", "TOKEN", "KEY")),
-              "user": not behind["USER"] or behind["USER"][-1] in ("root", "0"), "health": not behind["HEALTHCHECK"]}
+              "secret": any(word in name.split("_") for name in names for word in ("PASSWORD", "TOKEN", "KEY")),
+              "user": not users or users[-1] in ("root", "0"),
+              "health": behind["HEALTHCHECK"][-1:] in ([], [["NONE"]])}
     return {rule for rule, holds in broken.items() if holds}
     ### END SOLUTION
 
