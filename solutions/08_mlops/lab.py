@@ -50,11 +50,13 @@ print(list(TopologicalSorter(steps.NEEDS).static_order()))
 def run_dag(steps: dict) -> dict[str, tuple[str, object]]:
     """The outcome of each step of a graph.
 
-    steps: name to (needed, work): the names that it needs, in a graph that may be written in any order, and a function
-    that takes a dict of their results and returns its own.
-    Returns name to ("done", result), ("failed", the error) or ("skipped", None). Each step runs at most once. What
-    needs a failed or skipped step is skipped, and everything else still runs.
-    Raises ValueError if the steps form a ring.
+    steps: name to (needed, work): the names that it needs, in a graph that may be written
+    in any order, and a function that takes a dict of their results, and of no others, and
+    returns its own, which may be anything, None included.
+    Returns name to ("done", result), ("failed", the error or its text) or ("skipped",
+    None). Each step runs at most once. A step may fail with any exception. What needs a
+    failed or skipped step is skipped, and everything else still runs.
+    Raises ValueError if some of the steps form a ring.
     """
     ### BEGIN SOLUTION
     outcomes = {}
@@ -109,8 +111,10 @@ for touched in (1_000_000, 2_000_000):
 def cache_key(step: str, code: str, inputs: dict[str, Path], params: dict) -> str:
     """A text that is the same exactly when the step would give the same result.
 
-    step: its name; code: its source; inputs: for each name of an input the file that holds it; params: name to value,
-    all values JSON. The environment stays the same; at work it belongs into the key.
+    step: its name; code: its source; inputs: for each name of an input the file that holds
+    it; params: name to value, all values JSON, dicts inside included. The order of names
+    changes nothing, nor do a file's path and time. It is the same in every process. The
+    environment stays the same; at work it belongs into the key.
     """
     ### BEGIN SOLUTION
     contents = {name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in inputs.items()}
@@ -167,10 +171,13 @@ print([0.5 * 2**attempt for attempt in range(5)], "sum", sum(0.5 * 2**attempt fo
 def retry(call, transient: tuple, attempts: int, wait: float, sleep) -> object:
     """The result of call(key), tried up to `attempts` times.
 
-    call: takes an idempotency key, a text that is the same for all attempts of this request and of no other request.
-    transient: exception classes that may pass by themselves; every other error comes out at once.
-    wait: seconds before the second attempt; each wait is twice the one before. sleep: call it to wait.
-    After the last attempt the error comes out as it is.
+    call: takes an idempotency key, a text that is the same for all attempts of this
+    request and of no other request, in no other process either: make it at random.
+    transient: exception classes that may pass by themselves, with what is derived from
+    them; every other error comes out at once.
+    wait: seconds before the second attempt; each wait is twice the one before.
+    sleep: call it to wait.
+    After the last attempt its error comes out as it is.
     """
     ### BEGIN SOLUTION
     key = str(uuid.uuid4())
@@ -430,22 +437,29 @@ pd.DataFrame(rows).T.round(3)
 
 # %% exercise="8.5"
 def gate(candidate: dict, champion: dict, limits: dict) -> tuple[bool, list[str]]:
-    """Whether the candidate may replace the champion, and all reasons why not.
+    """Whether the candidate may replace the champion, and all reasons why not, in any order.
 
-    candidate, champion: `test` (digest of the rows), `auc`, `slices` (name to AUC), `calibration_error`, `p99` in ms.
+    candidate, champion: `test` (digest of the rows), `auc`, `slices` (name to AUC),
+    `calibration_error`, `p99` in ms.
     limits: `min_gain`, `max_slice_loss`, `max_calibration_error` and `max_p99`.
-    Reasons: "test set" (other rows than the champion's), "gain" (AUC rises by less than min_gain), "slice:NAME" (loses
-    more than max_slice_loss there), "calibration", "latency" (above their limits).
+    Reasons: "test set" (other rows than the champion's), "gain" (AUC rises by less than
+    min_gain), "slice:NAME" (loses more than max_slice_loss there), "calibration",
+    "latency" (above their limits).
+    Beyond the check, and kept by our solution: nan never passes, a slice that the
+    candidate lacks is lost, and rounding does not refuse a gain of exactly min_gain.
     """
     ### BEGIN SOLUTION
+    def falls_short(value, least):  # so does nan
+        return not value >= least - 1e-9
+
     reasons = ["test set"] if candidate["test"] != champion["test"] else []
-    if candidate["auc"] - champion["auc"] < limits["min_gain"]:
+    if falls_short(candidate["auc"] - champion["auc"], limits["min_gain"]):
         reasons.append("gain")
     reasons += [f"slice:{name}" for name, auc in champion["slices"].items()
-                if auc - candidate["slices"][name] > limits["max_slice_loss"] + 1e-9]
-    if candidate["calibration_error"] > limits["max_calibration_error"]:
+                if falls_short(candidate["slices"].get(name, np.nan) - auc, -limits["max_slice_loss"])]
+    if not candidate["calibration_error"] <= limits["max_calibration_error"]:
         reasons.append("calibration")
-    if candidate["p99"] > limits["max_p99"]:
+    if not candidate["p99"] <= limits["max_p99"]:
         reasons.append("latency")
     return not reasons, reasons
     ### END SOLUTION
@@ -499,13 +513,15 @@ def simulate_policy(months: list[int], fit, cost, policy, window: int | None, fi
                     ) -> pd.DataFrame:
     """What a retraining policy would have cost, month by month.
 
-    months: ascending; fit(months) -> model; cost(model, month) -> what its errors cost in that month.
-    policy(month, since) -> whether to train before this month, `since` months after the last training; before `start`
-    there is always a training. window: train on the last so many months before, None for all of them.
-    fit_cost: of each training. start: the first month that is scored.
-    Returns a frame with index month: `trained_on` (a tuple: the months that the scoring model learned from, also where
-    it is an old one) and `cost` (of the errors, and of the training where there was one). A model never saw the month
-    that it scores.
+    months: ascending; they need not begin at 1, and some before `start` may be missing.
+    fit(months) -> model; cost(model, month) -> what its errors cost in that month.
+    policy(month, since) -> whether to train before this month, `since` months after the
+    last training; before the first month that is scored there is always a training.
+    window: train on the last so many of the months before, None for all of them.
+    fit_cost: of each training. start: no month before it is scored.
+    Returns a frame with index month: `trained_on` (a tuple: the months that the scoring
+    model learned from, also where it is an old one) and `cost` (of the errors, and of the
+    training where there was one). A model never saw the month that it scores.
     """
     ### BEGIN SOLUTION
     rows, model, since = {}, None, 0
@@ -513,9 +529,9 @@ def simulate_policy(months: list[int], fit, cost, policy, window: int | None, fi
         paid = 0.0
         if model is None or policy(month, since):
             past = [earlier for earlier in months if earlier < month]
-            used = tuple(past[-window:] if window else past)
-            model, since, paid = fit(list(used)), 0, fit_cost
-        rows[month] = {"trained_on": used, "cost": cost(model, month) + paid}
+            used = past[-window:] if window else past
+            model, since, paid = fit(used), 0, fit_cost
+        rows[month] = {"trained_on": tuple(used), "cost": cost(model, month) + paid}
         since += 1
     return pd.DataFrame.from_dict(rows, orient="index")
     ### END SOLUTION
@@ -593,14 +609,17 @@ print("invariant to the flight number:", np.allclose(p, q))
 
 # %% exercise="8.7"
 def model_tests(predict, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, bool]:
-    """Whether a model passes four tests.
+    """Whether a model passes four tests, on the held-out rows.
 
-    predict(rows) -> chances; train: the rows that it learned from; held_out: rows that it has not seen. Both have
-    `late`, `flight` (a number that means nothing), `origin_delay_3h` (minutes) and `seats` (may be nan), among others.
-    invariance: another flight number changes no chance. direction: 30 minutes more delay at the origin do not lower the
-    mean chance. minimum: the AUC is at least 0.6. schema: for all rows, for a single row, and for one without seats,
-    shape (n,), finite, from 0 to 1.
-    `predict` may give nan or percent; the tests then say False, none of them raises. Count nan as 0 for the AUC.
+    predict(rows) -> chances; train: the rows that it learned from; held_out: rows that it
+    has not seen. Both have `late`, `flight` (a number that means nothing),
+    `origin_delay_3h` (minutes) and `seats` (may be nan), among others.
+    invariance: another flight number changes no chance.
+    direction: 30 minutes more delay at the origin do not lower the mean chance.
+    minimum: the AUC is at least 0.6; count nan as 0.
+    schema: for all rows, for a single row, and for one without seats: shape (n,), finite,
+    from 0 to 1.
+    `predict` may give nan or percent: schema is False then, and no test raises.
     """
     ### BEGIN SOLUTION
     p = np.asarray(predict(held_out), dtype=float)
