@@ -44,12 +44,12 @@ class proxy_auc:
     def run(proxy_auc, world, variant, names):
         rows, group = _made(world, variant)
         outcomes = pd.DataFrame({name: group + place for place, name in enumerate(names)}, index=rows.index)
-        with _rows_of_each_fit() as fitted:
+        with _rows_of_each_fit() as (fitted, filled):
             auc = proxy_auc(pd.concat([outcomes, rows], axis=1), group, names)
-            return {"auc": auc, "fitted on": max(fitted, default=0)}
+            return {"auc": auc, "fitted on": max(fitted, default=0), "filled with": filled}
 
     def holds(got, world, variant, names):
-        got, fitted = got["auc"], got["fitted on"]
+        filled, fitted, got = got["filled with"], got["fitted on"], got["auc"]
         yield "The answer is one number.", isinstance(got, (float, np.floating)) and np.isfinite(got)
         slack, _, says, code = WORLDS[world]
         right = _right(world, variant)
@@ -57,6 +57,7 @@ class proxy_auc:
         yield ("Each row is scored by a model that has not seen it: median and standardisation are learned in each "
                "fold, too.", fitted < len(_made(world, variant)[0]), "M02",
                dict(expected="fitted on the other folds", got="fitted on all rows"))
+        yield "What is missing is filled with the median.", filled <= {"median"}, "M32"
 
     steady = False  # folds are free, also from run to run
 
@@ -69,13 +70,14 @@ class proxy_auc:
 
 @contextmanager
 def _rows_of_each_fit():
-    """The number of rows that scikit-learn's imputer, scaler and regression are fitted on: a leak of these is too small
+    """What scikit-learn's imputer, scaler and regression are fitted on, and what gaps are filled with: both are too small
     to be seen in the AUC."""
-    fitted, kept = [], {kind: kind.fit for kind in (SimpleImputer, StandardScaler, LogisticRegression)}
+    fitted, filled, kept = [], set(), {kind: kind.fit for kind in (SimpleImputer, StandardScaler, LogisticRegression)}
 
     def recorded(fit):
         def noting(self, X, *args, **kwargs):
             fitted.append(len(X))
+            filled.add(getattr(self, "strategy", "median"))
             return fit(self, X, *args, **kwargs)
 
         return noting
@@ -83,7 +85,7 @@ def _rows_of_each_fit():
     for kind, fit in kept.items():
         kind.fit = recorded(fit)
     try:
-        yield fitted
+        yield fitted, filled
     finally:
         for kind, fit in kept.items():
             kind.fit = fit
