@@ -59,15 +59,20 @@ print(f"AUC from 1,000 flights: {score(fit(thousand), validation):.3f}")
 # difference is the rows that were added. Judge every model on the same rows. The verdict looks at the *last* step.
 
 # %% exercise="5.1"
-def learning_curve(fit, score, train: pd.DataFrame, held_out: pd.DataFrame, sizes: list[int], seeds: list[int],
-                   min_gain: float) -> tuple[pd.DataFrame, bool]:
-    """Scores by number of training rows, and whether the last step of the curve is worth its rows.
+def learning_curve(
+    fit, score, train: pd.DataFrame, held_out: pd.DataFrame, sizes: list[int],
+    seeds: list[int], min_gain: float,
+) -> tuple[pd.DataFrame, bool]:
+    """Scores by number of training rows, and whether the last step of the curve is
+    worth its rows.
 
     fit(rows) -> model; score(model, rows) -> number, higher is better.
-    sizes: ascending numbers of rows, at most len(train); seeds: one shuffle of train for each.
+    sizes: ascending numbers of rows, at most len(train); seeds: one shuffle of train
+    for each.
     min_gain: the smallest gain that pays for more machines.
-    Returns (curve, worth): a frame with index `sizes` and a column for each seed; and True if the step from the last
-    size but one to the last gains at least `min_gain`, averaged over the seeds.
+    Returns (curve, worth): a frame with index `sizes` and a column for each seed; and
+    True if the step from the last size but one to the last gains at least `min_gain`,
+    averaged over the seeds.
     """
     ### BEGIN SOLUTION
     curve = pd.DataFrame(index=sizes, columns=seeds, dtype=float)
@@ -166,8 +171,9 @@ print("mean of the two:     ", ((three + one) / 2)[0].round(3))
 def allreduce_mean(gradients: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """The gradient of the mean loss over the rows of all workers.
 
-    gradients: shape (workers, parameters), each row the gradient of the mean loss over that worker's rows; all nan for
-    a worker without rows. counts: shape (workers,), rows of each worker, at least one of them positive.
+    gradients: shape (workers, parameters), each row the gradient of the mean loss over
+    that worker's rows; all nan for a worker without rows. counts: shape (workers,),
+    rows of each worker, at least one of them positive.
     Returns shape (parameters,).
     """
     ### BEGIN SOLUTION
@@ -242,14 +248,19 @@ print([round(float(share), 2) for share in shares])
 # keeps the copies equal but you.
 
 # %% exercise="5.3"
-def dp_step(strategy: tf.distribute.Strategy, parameters: tf.Variable, shards: list[tuple[tf.Tensor, tf.Tensor]],
-            gradient, rate: float) -> None:
+def dp_step(
+    strategy: tf.distribute.Strategy, parameters: tf.Variable,
+    shards: list[tuple[tf.Tensor, tf.Tensor]], gradient, rate: float,
+) -> None:
     """One step of gradient descent on all rows, with a shard of them in each replica.
 
-    parameters: shape (columns,), made in the strategy's scope, equal in all replicas; changed by this function.
-    shards: (x, y) for each replica, x of shape (rows, columns) and y of shape (rows,); rows may differ.
+    parameters: shape (columns,), made in the strategy's scope, equal in all replicas;
+    changed by this function.
+    shards: (x, y) for each replica, x of shape (rows, columns) and y of shape (rows,);
+    rows may differ.
     gradient(parameters, x, y): gradient of the mean loss over the rows of x.
-    rate: afterwards, in each replica, parameters = before - rate * gradient of the mean loss over all rows.
+    rate: afterwards, in each replica, parameters = before - rate * gradient of the mean
+    loss over all rows.
     """
     ### BEGIN SOLUTION
     def replica(x, y):
@@ -345,7 +356,8 @@ for rank in range(4):
 def shard_indices(n: int, world: int, rank: int, epoch: int, seed: int) -> np.ndarray:
     """The rows of one worker in one epoch.
 
-    n: rows, 0 to n - 1, at least as many as workers; world: number of workers; rank: this worker, 0 to world - 1.
+    n: rows, 0 to n - 1, at least as many as workers; world: number of workers; rank:
+    this worker, 0 to world - 1.
     epoch, seed: the shuffle depends on both, and on nothing else.
     Returns shape (ceil(n / world),), row numbers.
     """
@@ -428,8 +440,10 @@ def ring_allreduce(vectors: np.ndarray, send) -> list[np.ndarray]:
     """The sum of all workers' vectors, at each worker, by messages round a ring.
 
     vectors: shape (workers, length), a row for each worker.
-    send(source, target, values) -> values as they arrive at worker `target`; the only way from worker to worker.
-    Returns a vector for each worker, shape (length,). Each worker sends 2 (workers - 1) messages of one chunk.
+    send(source, target, values) -> values as they arrive at worker `target`; the only
+    way from worker to worker.
+    Returns a vector for each worker, shape (length,). Each worker sends 2 (workers - 1)
+    messages of one chunk.
     """
     ### BEGIN SOLUTION
     world = len(vectors)
@@ -560,13 +574,17 @@ print(f"the mean of the four means is off by {off:.1%}")
 # at a time: there is no memory for more.
 
 # %% exercise="5.6"
-def accumulate(parameters: np.ndarray, micro_batches: list[tuple[np.ndarray, np.ndarray]], gradient, rate: float,
-               every: int) -> np.ndarray:
+def accumulate(
+    parameters: np.ndarray, micro_batches: list[tuple[np.ndarray, np.ndarray]],
+    gradient, rate: float, every: int,
+) -> np.ndarray:
     """Parameters after one update for each group of `every` micro-batches.
 
-    micro_batches: (x, y) each, at least one row; the last group may have fewer than `every` of them.
+    micro_batches: (x, y) each, at least one row; the last group may have fewer than
+    `every` of them.
     gradient(parameters, x, y): gradient of the mean loss over the rows of x.
-    rate: an update is parameters - rate * gradient of the mean loss over all rows of the group.
+    rate: an update is parameters - rate * gradient of the mean loss over all rows of
+    the group.
     Returns shape of `parameters`.
     """
     ### BEGIN SOLUTION
@@ -645,15 +663,20 @@ print(f"weights {mebibytes(wide_model.variables):.1f} MiB, Adam's state {mebibyt
 # among several devices (*fully sharded*). Each of them still needs its own activations.
 
 # %% exercise="5.7"
-def memory_plan(parameters: int, precision: str, optimizer: str, activation_gib: float, device_gib: float,
-                replicas: int) -> dict[str, float]:
-    """What training needs on one device that holds the whole model, and how many devices must share it.
+def memory_plan(
+    parameters: int, precision: str, optimizer: str, activation_gib: float,
+    device_gib: float, replicas: int,
+) -> dict[str, float]:
+    """What training needs on one device that holds the whole model, and how many
+    devices must share it.
 
     precision: "float32" or "mixed"; optimizer: "sgd", "momentum" or "adam".
-    activation_gib: activations of one device's part of the batch; device_gib: memory of one device; a GiB is 2**30.
+    activation_gib: activations of one device's part of the batch; device_gib: memory of
+    one device; a GiB is 2**30.
     replicas: how many copies of the model train side by side (data parallelism).
-    Returns GiB for "weights", "gradients", "master", "optimizer", "activations"; and "devices", int, the smallest
-    number of devices on which one copy fits when all but the activations is split among them.
+    Returns GiB for "weights", "gradients", "master", "optimizer", "activations"; and
+    "devices", int, the smallest number of devices on which one copy fits when all but
+    the activations is split among them.
     Raises ValueError if the activations leave no room.
     """
     ### BEGIN SOLUTION
@@ -760,13 +783,18 @@ except (EOFError, pickle.UnpicklingError) as error:
 
 # %% exercise="5.8"
 def train(state: dict, advance, steps: int, folder: Path, every: int) -> dict:
-    """The state after `steps` steps in all, those of earlier runs in the same folder included.
+    """The state after `steps` steps in all, those of earlier runs in the same folder
+    included.
 
-    state: where a new run starts, with "step", "parameters", "velocity", "order", "position" and "rng".
+    state: where a new run starts, with "step", "parameters", "velocity", "order",
+    "position" and "rng".
     advance(state) -> state one step later.
-    folder: exists; holds the checkpoints step-N.pkl of earlier runs, N being the steps done, without leading zeros.
-    every: after each `every` steps the state is written. A file with such a name is complete at any time.
-    Goes on from the newest checkpoint that can be read; one that is damaged is passed over.
+    folder: exists; holds the checkpoints step-N.pkl of earlier runs, N being the steps
+    done, without leading zeros.
+    every: after each `every` steps the state is written. A file with such a name is
+    complete at any time.
+    Goes on from the newest checkpoint that can be read; one that is damaged is passed
+    over.
     """
     ### BEGIN SOLUTION
     reached = state

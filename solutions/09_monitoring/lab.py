@@ -128,7 +128,9 @@ print(f"AUC {roc_auc_score(september['late'], model.predict_proba(september)[:, 
 # ### Exercise 9.2: the size of a change (1 point)
 
 # %% exercise="9.2"
-def drifted(reference: pd.DataFrame, window: pd.DataFrame, limit: float) -> dict[str, float]:
+def drifted(
+    reference: pd.DataFrame, window: pd.DataFrame, limit: float
+) -> dict[str, float]:
     """Columns whose distribution moved by more than a practical limit, with how far.
 
     reference, window: the same numeric columns, nan left out column by column.
@@ -294,9 +296,11 @@ pd.DataFrame({"share of flights, summer": summer["origin"].value_counts(normaliz
 
 # %% exercise="9.3"
 def diagnose(
-    train: pd.DataFrame, recent: pd.DataFrame, served: np.ndarray, recomputed: np.ndarray
+    train: pd.DataFrame, recent: pd.DataFrame, served: np.ndarray,
+    recomputed: np.ndarray,
 ) -> str:
-    """Which change explains the recent rows: "skew", "data", "label", "concept", "none".
+    """Which change explains the recent rows: "skew", "data", "label", "concept",
+    "none".
 
     train, recent: `group` (a category, the same ones in both) and `late` (0 or 1, each
     in every group). served, recomputed: shape (len(recent),), the group as the service

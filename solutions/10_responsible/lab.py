@@ -66,12 +66,16 @@ applications.groupby("group")["approved"].agg(["size", "mean"]).round(3)
 # ### Exercise 10.1: a report by group (1 point)
 
 # %% exercise="10.1"
-def group_report(y: np.ndarray, chosen: np.ndarray, group: np.ndarray, reference: str) -> pd.DataFrame:
+def group_report(
+    y: np.ndarray, chosen: np.ndarray, group: np.ndarray, reference: str
+) -> pd.DataFrame:
     """How a decision treats each group.
 
-    y, chosen: 0 or 1, shape (n,), the label and the decision; group: the group of each row.
-    Returns a row for each group, in any order, indexed by it: n, selection (share chosen), TPR (share chosen of the
-    positive), FPR (of the negative), PPV (share positive of the chosen) and ratio (its selection over the reference's).
+    y, chosen: 0 or 1, shape (n,), the label and the decision; group: the group of each
+    row.
+    Returns a row for each group, in any order, indexed by it: n, selection (share
+    chosen), TPR (share chosen of the positive), FPR (of the negative), PPV (share
+    positive of the chosen) and ratio (its selection over the reference's).
     What has no rows to be computed from is nan.
     """
     ### BEGIN SOLUTION
@@ -131,14 +135,17 @@ print("approved:", [round(float(rng.choice(black, len(black)).mean()), 2) for _ 
 # ### Exercise 10.2: three verdicts (1 point)
 
 # %% exercise="10.2"
-def four_fifths(chosen: np.ndarray, group: np.ndarray, name: str, reference: str, draws: int = 1000,
-                seed: int = 0) -> dict:
+def four_fifths(
+    chosen: np.ndarray, group: np.ndarray, name: str, reference: str, draws: int = 1000,
+    seed: int = 0,
+) -> dict:
     """Whether a group's selection is below 0.8 of the reference's, and how surely.
 
-    chosen: 0 or 1, shape (n,); group: the group of each row. Each draw takes as many rows of each of the two groups as
-    there are, with replacement, from that group.
-    Returns low and high (the 2.5 and 97.5 % quantiles of the ratio over the draws) and verdict: "below" if all of the
-    interval is below 0.8, "not below" if none of it is, else "cannot tell".
+    chosen: 0 or 1, shape (n,); group: the group of each row. Each draw takes as many
+    rows of each of the two groups as there are, with replacement, from that group.
+    Returns low and high (the 2.5 and 97.5 % quantiles of the ratio over the draws) and
+    verdict: "below" if all of the interval is below 0.8, "not below" if none of it is,
+    else "cannot tell".
     """
     ### BEGIN SOLUTION
     rng = np.random.default_rng(seed)
@@ -185,10 +192,11 @@ for name, p in {"without the group": applications["p"], "with it": with_group}.i
 def proxy_auc(rows: pd.DataFrame, group: np.ndarray, outcomes: list[str]) -> float:
     """How well the inputs together tell the group: 0.5 is not at all, 1 is entirely.
 
-    rows: numeric columns, missing ones nan, among them those named in `outcomes`, which are known only with the
-    decision and are no inputs; group: 0 or 1, shape (n,).
-    Returns the AUC of the model `model`'s kind (median for what is missing, standardised, logistic regression), with
-    each row scored by a model that has not seen it.
+    rows: numeric columns, missing ones nan, among them those named in `outcomes`, which
+    are known only with the decision and are no inputs; group: 0 or 1, shape (n,).
+    Returns the AUC of a logistic regression on these inputs (the median for what is
+    missing, standardised), with each row scored by a model that has not seen it; median
+    and standardisation are learned without that row, too.
     """
     ### BEGIN SOLUTION
     guess = make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), LogisticRegression(max_iter=1000))
@@ -240,10 +248,12 @@ pd.DataFrame({"there are": table.stack(), "if independent": independent.ravel()}
 
 # %% exercise="10.4"
 def reweigh(y: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """A weight for each row that makes label and group independent and keeps how common each of them is.
+    """A weight for each row that makes label and group independent and keeps how common
+    each of them is.
 
-    y: 0 or 1, shape (n,); group: shape (n,). Rows of the same group and label have the same weight. With the weights,
-    the share of each label is the same in each group, the shares of labels and groups are as before, and the sum is n.
+    y: 0 or 1, shape (n,); group: shape (n,). Rows of the same group and label have the
+    same weight. With the weights, the share of each label is the same in each group,
+    the shares of labels and groups are as before, and the sum is n.
     """
     ### BEGIN SOLUTION
     rows = pd.DataFrame({"y": y, "group": group})
@@ -283,14 +293,20 @@ print(f"all: {good['p'].quantile(0.1):.3f}", good.groupby("group")["p"].quantile
 # ### Exercise 10.5: equal opportunity, with the bill (1 point)
 
 # %% exercise="10.5"
-def mitigate(validation: pd.DataFrame, test: pd.DataFrame, tpr: float, may_use_group: bool) -> dict:
-    """Thresholds that give each group the same chance of a right yes, and what that changes.
+def mitigate(
+    validation: pd.DataFrame, test: pd.DataFrame, tpr: float, may_use_group: bool
+) -> dict:
+    """Thresholds that give each group the same chance of a right yes, and what that
+    changes.
 
-    validation, test: `p`, `y` (0 or 1) and `group`. Chosen is who has at least the threshold.
-    thresholds: group -> the highest threshold that still chooses a share of at least `tpr` of that group's positives;
-    the same for all, from all positives, if the group may not be used.
-    before, after: on test, with the threshold for all and with `thresholds`: gap (largest minus smallest TPR of a
-    group), ratio (smallest selection of a group over the largest) and accuracy.
+    validation, test: `p`, `y` (0 or 1) and `group`. Chosen is who has at least the
+    threshold.
+    thresholds: group -> the highest threshold that still chooses a share of at least
+    `tpr` of that group's positives; the same for all, from all positives, if the group
+    may not be used.
+    before, after: on test, with the threshold for all and with `thresholds`: gap
+    (largest minus smallest TPR of a group), ratio (smallest selection of a group over
+    the largest) and accuracy.
     """
     ### BEGIN SOLUTION
     def highest(rows):
@@ -454,11 +470,14 @@ for name, extra in {"alone": [], "with its twin": ["twin"]}.items():
 
 # %% exercise="10.6"
 def exact_shapley(f, x: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """Shapley values of the columns for one row: how each moves f from its mean over the background to f(x).
+    """Shapley values of the columns for one row: how each moves f from its mean over
+    the background to f(x).
 
-    f: takes rows, shape (n, k), and returns n numbers; x: shape (k,), k up to 8; background: shape (m, k).
-    What a set of columns is worth: the mean of f over the background with these columns set to those of x. A column's
-    value: what it adds to a set, weighted by how many orders have just that set before it, k! orders in all.
+    f: takes rows, shape (n, k), and returns n numbers; x: shape (k,), k up to 8;
+    background: shape (m, k).
+    What a set of columns is worth: the mean of f over the background with these columns
+    set to those of x. A column's value: what it adds to a set, weighted by how many
+    orders have just that set before it, k! orders in all.
     """
     ### BEGIN SOLUTION
     k = len(x)
@@ -510,13 +529,17 @@ figure.show(fig, alt="Horizontal bars, one for each of five columns: how far eac
 # ### Exercise 10.7: reason codes (1 point)
 
 # %% exercise="10.7"
-def reason_codes(coefficients: pd.Series, applicant: pd.Series, usual: pd.Series, barred: list[str],
-                 most: int = 4) -> list[str]:
-    """The columns that lowered this applicant's score, the strongest first, at most `most`.
+def reason_codes(
+    coefficients: pd.Series, applicant: pd.Series, usual: pd.Series, barred: list[str],
+    most: int = 4,
+) -> list[str]:
+    """The columns that lowered this applicant's score, the strongest first, at most
+    `most`.
 
-    coefficients: of a linear score, by column; applicant, usual: a value for each column, `usual` that of the typical
-    applicant. A column moves the score by coefficient times (applicant minus usual). Columns in `barred` may not count
-    and are never named, nor are columns that did not lower the score.
+    coefficients: of a linear score, by column; applicant, usual: a value for each
+    column, `usual` that of the typical applicant. A column moves the score by
+    coefficient times (applicant minus usual). Columns in `barred` may not count and are
+    never named, nor are columns that did not lower the score.
     """
     ### BEGIN SOLUTION
     moved = (coefficients * (applicant - usual)).drop(barred, errors="ignore").sort_values()
@@ -573,13 +596,17 @@ for epsilon in (1, 0.1):
 # ### Exercise 10.8: a count, and its account (1 point)
 
 # %% exercise="10.8"
-def private_count(count: int, epsilon: float, question: str, ledger: dict, seed: int) -> tuple[float | None, dict]:
+def private_count(
+    count: int, epsilon: float, question: str, ledger: dict, seed: int
+) -> tuple[float | None, dict]:
     """A noisy count, and the ledger after it.
 
-    ledger: `left`, the budget, and `answers`, question -> answer given. seed: of the noise, for numpy's default_rng.
-    A question that was answered gets the same answer and spends nothing. Otherwise it costs epsilon; if less is left,
-    the answer is None and nothing is spent. The noise is Laplace's: with more epsilon, less of it. One person
-    changes the count by one. `ledger` itself is not changed.
+    ledger: `left`, the budget, and `answers`, question -> answer given. seed: of the
+    noise, for numpy's default_rng.
+    A question that was answered gets the same answer and spends nothing. Otherwise it
+    costs epsilon; if less is left, the answer is None and nothing is spent. The noise
+    is Laplace's: with more epsilon, less of it. One person changes the count by one.
+    `ledger` itself is not changed.
     """
     ### BEGIN SOLUTION
     if question in ledger["answers"]:
@@ -653,8 +680,9 @@ print(f"unique: {(adult.groupby(kinds, dropna=False)['age'].transform('size') ==
 def at_risk(table: pd.DataFrame, quasi: list[str], k: int, secret: str) -> float:
     """The share of rows that are not hidden.
 
-    A row is hidden among those that agree with it in all columns of `quasi` (missing is a value like any other) if
-    they are at least k, itself included, and if they do not all have the same `secret`.
+    A row is hidden among those that agree with it in all columns of `quasi` (missing is
+    a value like any other) if they are at least k, itself included, and if they do not
+    all have the same `secret`.
     """
     ### BEGIN SOLUTION
     alike = table.groupby(quasi, dropna=False)[secret]
@@ -715,11 +743,12 @@ cards.by_group(sealed["late"], chosen, sealed["carrier"], sealed["date"], least=
 def model_card(artefacts: dict) -> dict:
     """The card of a model, from its artefacts.
 
-    artefacts: `train` (date, y), `test` (date, y, p, group), `threshold`, and what people said: `owner`, `contact`,
-    `limits`, `not_for`, `decisions`.
-    Returns trained_on and tested_on, each (rows, first date, last date); auc on test; groups, for each group of test a
-    dict with n, late (share of y) and alerted (share with p of at least the threshold); what people said, under the
-    same names; and missing, the list of those of the five that are empty or not there.
+    artefacts: `train` (date, y), `test` (date, y, p, group), `threshold`, and what
+    people said: `owner`, `contact`, `limits`, `not_for`, `decisions`.
+    Returns trained_on and tested_on, each (rows, first date, last date); auc on test;
+    groups, for each group of test a dict with n, late (share of y) and alerted (share
+    with p of at least the threshold); what people said, under the same names; and
+    missing, the list of those of the five that are empty or not there.
     """
     ### BEGIN SOLUTION
     train, test = artefacts["train"], artefacts["test"]
