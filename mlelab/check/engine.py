@@ -275,7 +275,7 @@ def _explain(spec: Spec, ours: Callable, answer: Callable, bad: tuple, tried: li
 
     slow = got.stopped is not None and "did not come back" in got.stopped.says()
     if fault.kind != "unsteady" and not slow:
-        drawing.shrink(choices, fails, *((60, 0.5) if kept else (250, 1.5)))  # most kept cases are small
+        drawing.shrink(choices, fails, *((40, 0.4) if kept else (250, 1.5)))  # most kept cases are small
     mistake = None if slow else _named(spec, smallest, tried)
     fault = smallest["fault"]
     return Finding(fault=fault, inputs=smallest["inputs"], mistake=mistake, printed=smallest["got"].notes.printed,

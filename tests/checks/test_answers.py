@@ -20,7 +20,7 @@ CASES = [(area, answer) for area in AREAS for answer in answers(area)]
 EXERCISES = [(area, number, part) for area in AREAS for number, exercise in open_lab(area).exercises.items()
              for part in exercise.parts or (None,)]
 DRAWN = [(area, number, part) for area, number, part in EXERCISES if open_lab(area).exercises[number].spec(part)]
-SEEDS = range(3)
+SEEDS = range(2)
 
 
 def names(value):
@@ -48,20 +48,25 @@ def test_stub_is_not_attempted(area, number, part):
 
 @pytest.mark.parametrize(("area", "answer"), [case for case in CASES if case[1].misconception], ids=names)
 def test_wrong_answer_is_rejected_by_name(area, answer):
+    """On a kept case, so that the verdict is the same whatever the seed; a check with a body runs on some seeds."""
     exercise = open_lab(area).exercises[answer.exercise]
     spec = exercise.spec(answer.part)
-    for seed in SEEDS[:1] if spec else SEEDS:
-        outcome = exercise.outcome(answer.function, answer.part, seed)
-        assert outcome.verdict == WRONG
-        assert outcome.misconception and outcome.misconception.code == answer.misconception, outcome
     if spec:
         finding = engine.examine(spec, answer.function, 0)
+        assert finding.fault, "it passes"
+        code = finding.mistake.code if finding.mistake else finding.fault.code
+        assert code == answer.misconception, engine.card(spec, finding)
         assert finding.kept or finding.on_real_data, "it fails on a seeded draw only: make the kept cases anew"
+    else:
+        for seed in SEEDS:
+            outcome = exercise.outcome(answer.function, answer.part, seed)
+            assert outcome.verdict == WRONG
+            assert outcome.misconception and outcome.misconception.code == answer.misconception, outcome
 
 
 @pytest.mark.parametrize(("area", "answer"), [case for case in CASES if not case[1].misconception], ids=names)
 def test_right_answer_written_differently_passes(area, answer):
-    for seed in SEEDS:
+    for seed in SEEDS[:1]:
         outcome = open_lab(area).exercises[answer.exercise].outcome(answer.function, answer.part, seed)
         assert outcome.verdict == RIGHT, outcome
 
