@@ -473,7 +473,7 @@ def exact_shapley(f, x: np.ndarray, background: np.ndarray) -> np.ndarray:
     """Shapley values of the columns for one row: how each moves f from its mean over
     the background to f(x).
 
-    f: takes rows, shape (n, k), and returns n numbers; x: shape (k,), k up to 8;
+    f: takes rows, shape (n, k), and returns n numbers; x: shape (k,), k from 2 to 8;
     background: shape (m, k).
     What a set of columns is worth: the mean of f over the background with these columns
     set to those of x. A column's value: what it adds to a set, weighted by how many

@@ -21,7 +21,7 @@ class exact_shapley:
     atol = 1e-7
 
     def inputs(d):
-        k, m = d.int(1, 6), d.int(1, 4)
+        k, m = d.int(2, 6), d.int(1, 4)
         background = np.array([[d.int(-3, 3) for _ in range(k)] for _ in range(m)], float)
         x = np.array([d.int(-3, 3) for _ in range(k)], float)
         slopes = [d.int(-2, 2) for _ in range(k)]  # 0: a column that counts alone for nothing
