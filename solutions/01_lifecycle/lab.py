@@ -184,7 +184,8 @@ check.temporal_split(temporal_split)
 
 # %% [markdown]
 # **What you should have seen.** Judge boosted trees on the flights of some days, drawn at random. Once they learned
-# from other flights of the *same* days, once from flights of other days only. Each time they learn from the same number of rows.
+# from other flights of the *same* days, once from flights of other days only. Each time they learn from the same number
+# of rows.
 
 # %%
 train, validation, test = temporal_split(features, "decision_time", case.VALIDATION_START, case.TEST_START)

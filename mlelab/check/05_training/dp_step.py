@@ -35,7 +35,8 @@ def dp_step(trial: Trial, answer) -> str:
         return tf.linalg.matvec(x, error, transpose_a=True) / tf.cast(tf.shape(x)[0], tf.float32)
 
     result = trial.call_shared(answer, strategy, parameters, shards, gradient, rate)
-    trial.require(result is None, "The step changes the parameters, and returns nothing.", call=call, got=str(result)[:80])
+    trial.require(result is None, "The step changes the parameters, and returns nothing.", call=call,
+                  got=str(result)[:80])
     copies = np.array([copy.numpy() for copy in strategy.experimental_local_results(parameters)])
     local = np.array([x.T @ (x @ start - y) / len(y) for x, y in parts])
     full = start - rate * np.average(local, axis=0, weights=rows)

@@ -49,9 +49,11 @@ class four_fifths:
         shaky = max(np.std(lows), np.std(highs)) / sigma
         got = f"{np.mean(lows):.2f} to {np.mean(highs):.2f}"
         code = "M32" if low > 0 and lows.mean() <= 0 else "M16" if (highs - lows).mean() < 0.9 * (high - low) else None
-        yield ("low and high hold 95 % of the draws of the ratio, with both groups drawn.", few or off < (0.3 if large else 0.5), code,
+        yield ("low and high hold 95 % of the draws of the ratio, with both groups "
+               "drawn.", few or off < (0.3 if large else 0.5), code,
                dict(expected=text, got=got))
-        yield ("`draws` draws are taken: with fewer the limits change from seed to seed.", not large or shaky < 0.35, "M27",
+        yield ("`draws` draws are taken: with fewer the limits change from seed to "
+               "seed.", not large or shaky < 0.35, "M27",
                dict(expected=text, got=f"low from {lows.min():.2f} to {lows.max():.2f}"))
         verdict = "below" if high < 0.8 else "not below" if low >= 0.8 else "cannot tell"
         wrong = next((one for one in said if one["verdict"] != verdict), None)

@@ -70,8 +70,8 @@ class proxy_auc:
 
 @contextmanager
 def _rows_of_each_fit():
-    """What scikit-learn's imputer, scaler and regression are fitted on, and what gaps are filled with: both are too small
-    to be seen in the AUC."""
+    """What scikit-learn's imputer, scaler and regression are fitted on, and what gaps are filled with: both
+    are too small to be seen in the AUC."""
     fitted, filled, kept = [], set(), {kind: kind.fit for kind in (SimpleImputer, StandardScaler, LogisticRegression)}
 
     def recorded(fit):
