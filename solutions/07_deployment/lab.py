@@ -75,12 +75,12 @@ def load_bundle(folder: Path, schema: int, digest: str) -> Callable[[np.ndarray]
 
     schema: the schema that your code was written for. digest: sha256 of the registered
     bundle.json, hexadecimal.
-    bundle.json has `schema` and `files`, a sha256 for each file name. transform.json has
-    `fill`, `mean` and `scale`, a number for each column; model.json has `weights` and
-    `intercept`. There may be other files, and other entries.
-    Returns predict(rows): rows of shape (n, columns) with nan for missing, to chances of
-    shape (n,). It fills, then standardises, then applies the logistic model. It goes on
-    with what was checked, whatever happens to the folder afterwards.
+    bundle.json has `schema` and `files`, a sha256 for each file name. transform.json
+    has `fill`, `mean` and `scale`, a number for each column; model.json has `weights`
+    and `intercept`. There may be other files, and other entries.
+    Returns predict(rows): rows of shape (n, columns) with nan for missing, to chances
+    of shape (n,). It fills, then standardises, then applies the logistic model. It goes
+    on with what was checked, whatever happens to the folder afterwards.
     Raises ValueError where a file is missing or anything is not as registered. Executes
     nothing that lies in the folder.
     """
@@ -166,8 +166,8 @@ def handle(payload: dict, score, columns: dict[str, str], version: str) -> tuple
     Categories are handed on as they are, also if missing: new ones appear every month.
     Returns (200, {request_id, model_version, predictions}), with an empty list for an
     empty batch; (422, {request_id, error}) where the contract is broken; (500,
-    {request_id, error}) where scoring fails, with a text that gives nothing of the inside
-    away, the exception's type included.
+    {request_id, error}) where scoring fails, with a text that gives nothing of the
+    inside away, the exception's type included.
     """
     ### BEGIN SOLUTION
     told, rows = {"request_id": payload["request_id"]}, payload.get("instances")
@@ -254,9 +254,11 @@ print("more than 5 times as many rows a second in calls of 100 as one by one:", 
 def micro_batches(arrivals: np.ndarray, max_size: int, max_wait: float) -> list[tuple[float, list[int]]]:
     """Which requests leave together, and when.
 
-    arrivals: ascending times; max_size: most requests in a batch, at least 1; max_wait: the longest that the first
-    request of a batch waits, in the unit of the arrivals. Who arrives exactly at that moment still joins.
-    Returns pairs (time at which the batch leaves, indices of its requests), in order. A full batch leaves at once.
+    arrivals: ascending times; max_size: most requests in a batch, at least 1; max_wait:
+    the longest that the first request of a batch waits, in the unit of the arrivals.
+    Who arrives exactly at that moment still joins.
+    Returns pairs (time at which the batch leaves, indices of its requests), in order. A
+    full batch leaves at once.
     """
     ### BEGIN SOLUTION
     batches, waiting = [], []
@@ -314,10 +316,11 @@ print(f"mean {ten.mean():.0f} ms, median {np.median(ten):.0f} ms, p95 {np.sort(t
 def tail_latency(replicas: list[pd.DataFrame], timeout: float) -> dict[str, float]:
     """p50, p95 and p99 of all requests to all replicas, in the unit of the columns.
 
-    replicas: frames with `intended`, `started` and `done`, a row for each request, in any
-    order; a frame may be empty. `done` is nan where no answer came within `timeout`, and
-    then the request took that long.
-    A percentile q is the smallest latency that at least q % of the requests do not exceed.
+    replicas: frames with `intended`, `started` and `done`, a row for each request, in
+    any order; a frame may be empty. `done` is nan where no answer came within
+    `timeout`, and then the request took that long.
+    A percentile q is the smallest latency that at least q % of the requests do not
+    exceed.
     """
     ### BEGIN SOLUTION
     both = pd.concat(replicas)
@@ -432,9 +435,11 @@ print([die(f"autumn:{tail}") for tail in ("N14228", "N24211", "N14228")])
 def route(unit_id: str, weights: dict[str, int], salt: str) -> str:
     """The version that serves this unit.
 
-    unit_id: what must stay together, such as a desk or an aircraft; weights: a share in percent for each version;
+    unit_id: what must stay together, such as a desk or an aircraft; weights: a share in
+    percent for each version;
     salt: the name of the rollout, so that each has other units in its canary.
-    The same in every process. Raising the share of the last version in alphabetical order only adds units to it.
+    The same in every process. Raising the share of the last version in alphabetical
+    order only adds units to it.
     Raises ValueError if the weights do not sum to 100.
     """
     ### BEGIN SOLUTION
@@ -479,11 +484,12 @@ for n in (10_000, 2_000):
 def decide(control: dict, canary: dict, guardrails: dict, planned: int) -> str:
     """What to do with a canary: "promote", "hold" or "rollback".
 
-    control, canary: `requests`, `errors`, `good` (answers that proved right) and `p99` in
-    milliseconds.
-    guardrails: the highest `error_rate` (errors of all requests) and `p99` that a canary
-    may have; above either it is rolled back at once.
-    planned: requests of the canary at which the one look was planned; before that, hold.
+    control, canary: `requests`, `errors`, `good` (answers that proved right) and `p99`
+    in milliseconds.
+    guardrails: the highest `error_rate` (errors of all requests) and `p99` that a
+    canary may have; above either it is rolled back at once.
+    planned: requests of the canary at which the one look was planned; before that,
+    hold.
     Then the 95 % interval of the difference of the shares of good answers, of all
     requests, decides: promote above 0, roll back below 0, hold if it contains 0.
     """
@@ -740,9 +746,11 @@ for busy in (0.5, 0.6, 0.8, 0.95):
 def replicas(loads: np.ndarray, service_s: float, target: float, low: int, high: int, cooldown: int) -> list[int]:
     """Replicas for each step of a load.
 
-    loads: requests a second, one for each step; service_s: seconds of work for a request; target: the share of its time
-    that a replica may be busy; low, high: fewest and most replicas.
-    cooldown: a replica goes only when it was not needed in this step nor in the `cooldown` steps before.
+    loads: requests a second, one for each step; service_s: seconds of work for a
+    request; target: the share of its time that a replica may be busy; low, high: fewest
+    and most replicas.
+    cooldown: a replica goes only when it was not needed in this step nor in the
+    `cooldown` steps before.
     """
     ### BEGIN SOLUTION
     needed = np.clip(np.ceil(loads * service_s / target), low, high)
@@ -799,9 +807,11 @@ def lint_dockerfile(text: str) -> set[str]:
     base: an image behind FROM without a tag, or with the tag `latest`; a colon before a
     slash is a port, not a tag.
     secret: ENV or ARG sets a name that contains PASSWORD, TOKEN or KEY.
-    user: there is no USER, or the last one is root or 0. health: there is no HEALTHCHECK.
-    Comment lines (#) do not count. Each instruction is on one line, in capitals; FROM and
-    USER hold one word; ENV and ARG set one name, with `=` or, for ARG, without a value.
+    user: there is no USER, or the last one is root or 0. health: there is no
+    HEALTHCHECK.
+    Comment lines (#) do not count. Each instruction is on one line, in capitals; FROM
+    and USER hold one word; ENV and ARG set one name, with `=` or, for ARG, without a
+    value.
     Beyond the check, and found by our solution: a group (`USER 0:0`), HEALTHCHECK NONE,
     several names in a line, and MONKEY, a name in which the word is only a part.
     """
@@ -861,10 +871,12 @@ print(f"{autoscaler['minReplicas']} to {autoscaler['maxReplicas']} replicas, tar
 def choose_mode(request: dict) -> str:
     """The mode for a kind of request: "batch", "stream" or "online".
 
-    request: `deadline_s`, seconds until the answer is needed; `inputs_known_before`, whether all inputs are known the
-    day before; `inputs_are_events`, whether they arrive as a stream of events.
-    Below 60 s somebody waits: online, unless the inputs are known before, then a batch makes a table to look up. Up to
-    a day: stream for events, else batch. More than a day: batch.
+    request: `deadline_s`, seconds until the answer is needed; `inputs_known_before`,
+    whether all inputs are known the day before; `inputs_are_events`, whether they
+    arrive as a stream of events.
+    Below 60 s somebody waits: online, unless the inputs are known before, then a batch
+    makes a table to look up. Up to a day: stream for events, else batch. More than a
+    day: batch.
     """
     ### BEGIN SOLUTION
     if request["deadline_s"] < 60:

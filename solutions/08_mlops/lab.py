@@ -50,9 +50,9 @@ print(list(TopologicalSorter(steps.NEEDS).static_order()))
 def run_dag(steps: dict) -> dict[str, tuple[str, object]]:
     """The outcome of each step of a graph.
 
-    steps: name to (needed, work): the names that it needs, in a graph that may be written
-    in any order, and a function that takes a dict of their results, and of no others, and
-    returns its own, which may be anything, None included.
+    steps: name to (needed, work): the names that it needs, in a graph that may be
+    written in any order, and a function that takes a dict of their results, and of no
+    others, and returns its own, which may be anything, None included.
     Returns name to ("done", result), ("failed", the error or its text) or ("skipped",
     None). Each step runs at most once. A step may fail with any exception. What needs a
     failed or skipped step is skipped, and everything else still runs.
@@ -111,10 +111,10 @@ for touched in (1_000_000, 2_000_000):
 def cache_key(step: str, code: str, inputs: dict[str, Path], params: dict) -> str:
     """A text that is the same exactly when the step would give the same result.
 
-    step: its name; code: its source; inputs: for each name of an input the file that holds
-    it; params: name to value, all values JSON, dicts inside included. The order of names
-    changes nothing, nor do a file's path and time. It is the same in every process. The
-    environment stays the same; at work it belongs into the key.
+    step: its name; code: its source; inputs: for each name of an input the file that
+    holds it; params: name to value, all values JSON, dicts inside included. The order
+    of names changes nothing, nor do a file's path and time. It is the same in every
+    process. The environment stays the same; at work it belongs into the key.
     """
     ### BEGIN SOLUTION
     contents = {name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in inputs.items()}
@@ -334,11 +334,14 @@ print("m1 was made by", [entry["run"] for entry in log if "m1" in entry["makes"]
 def trace_best(log: list[dict], sources: set[str]) -> dict:
     """The best run that can be explained, and everything that it came from.
 
-    log: in order of time; each entry has `run`, `uses` and `makes` (digests), `code` and `metrics`, which is empty or
-    has `validation` and `test`. sources: digests of raw data.
-    A past is known if every digest used, all the way back, is a source or was made by a run of the log.
-    Returns `run` (the highest validation among runs with metrics and a known past), `past` (the runs behind it),
-    `sources` (raw digests behind it) and `code` (versions of it and of its past), each without repetition.
+    log: in order of time; each entry has `run`, `uses` and `makes` (digests), `code`
+    and `metrics`, which is empty or has `validation` and `test`. sources: digests of
+    raw data.
+    A past is known if every digest used, all the way back, is a source or was made by a
+    run of the log.
+    Returns `run` (the highest validation among runs with metrics and a known past),
+    `past` (the runs behind it), `sources` (raw digests behind it) and `code` (versions
+    of it and of its past), each without repetition.
     """
     ### BEGIN SOLUTION
     maker = {made: entry for entry in log for made in entry["makes"]}
@@ -437,14 +440,14 @@ pd.DataFrame(rows).T.round(3)
 
 # %% exercise="8.5"
 def gate(candidate: dict, champion: dict, limits: dict) -> tuple[bool, list[str]]:
-    """Whether the candidate may replace the champion, and all reasons why not, in any order.
+    """Whether the candidate may replace the champion, and all reasons why not.
 
     candidate, champion: `test` (digest of the rows), `auc`, `slices` (name to AUC),
     `calibration_error`, `p99` in ms.
     limits: `min_gain`, `max_slice_loss`, `max_calibration_error` and `max_p99`.
     Reasons: "test set" (other rows than the champion's), "gain" (AUC rises by less than
     min_gain), "slice:NAME" (loses more than max_slice_loss there), "calibration",
-    "latency" (above their limits).
+    "latency" (above their limits); in any order.
     Beyond the check, and kept by our solution: nan never passes, a slice that the
     candidate lacks is lost, and rounding does not refuse a gain of exactly min_gain.
     """
@@ -520,8 +523,8 @@ def simulate_policy(months: list[int], fit, cost, policy, window: int | None, fi
     window: train on the last so many of the months before, None for all of them.
     fit_cost: of each training. start: no month before it is scored.
     Returns a frame with index month: `trained_on` (a tuple: the months that the scoring
-    model learned from, also where it is an old one) and `cost` (of the errors, and of the
-    training where there was one). A model never saw the month that it scores.
+    model learned from, also where it is an old one) and `cost` (of the errors, and of
+    the training where there was one). A model never saw the month that it scores.
     """
     ### BEGIN SOLUTION
     rows, model, since = {}, None, 0
@@ -611,27 +614,26 @@ print("invariant to the flight number:", np.allclose(p, q))
 def model_tests(predict, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, bool]:
     """Whether a model passes four tests, on the held-out rows.
 
-    predict(rows) -> chances; train: the rows that it learned from; held_out: rows that it
-    has not seen. Both have `late`, `flight` (a number that means nothing),
+    predict(rows) -> chances, an array. train: the rows that it learned from; held_out:
+    rows that it has not seen. Both have `late`, `flight` (a number that means nothing),
     `origin_delay_3h` (minutes) and `seats` (may be nan), among others.
     invariance: another flight number changes no chance.
     direction: 30 minutes more delay at the origin do not lower the mean chance.
     minimum: the AUC is at least 0.6; count nan as 0.
-    schema: for all rows, for a single row, and for one without seats: shape (n,), finite,
-    from 0 to 1.
+    schema: for all rows, for a single row, and for one without seats: shape (n,),
+    finite, from 0 to 1.
     `predict` may give nan or percent: schema is False then, and no test raises.
     """
     ### BEGIN SOLUTION
-    p = np.asarray(predict(held_out), dtype=float)
-    other_number = np.asarray(predict(held_out.assign(flight=held_out["flight"] + 1)), dtype=float)
-    crowded = np.asarray(predict(held_out.assign(origin_delay_3h=held_out["origin_delay_3h"] + 30)), dtype=float)
+    p = predict(held_out)
+    other_number = predict(held_out.assign(flight=held_out["flight"] + 1))
+    crowded = predict(held_out.assign(origin_delay_3h=held_out["origin_delay_3h"] + 30))
     single = held_out[:1]
     answers = [(p, len(held_out)), (predict(single), 1), (predict(single.assign(seats=np.nan)), 1)]
     return {"invariance": bool(np.allclose(p, other_number, equal_nan=True)),
             "direction": bool(np.nanmean(crowded) >= np.nanmean(p) - 1e-9),
             "minimum": bool(roc_auc_score(held_out["late"], np.nan_to_num(p)) >= 0.6),
-            "schema": all(np.shape(q) == (n,) and bool(np.isfinite(q).all() and (np.asarray(q) >= 0).all()
-                                                       and (np.asarray(q) <= 1).all()) for q, n in answers)}
+            "schema": all(np.shape(q) == (n,) and np.min(q) >= 0 and np.max(q) <= 1 for q, n in answers)}
     ### END SOLUTION
 
 # %% check="8.7" points=2
