@@ -18,6 +18,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3, help="seeds for each answer (default 3)")
     parser.add_argument("--corpus", action="store_true", help="make the kept cases anew first, and write them")
     parser.add_argument("--adversary", action="store_true", help="mutants, frozen arguments, junk; write the ledger")
+    parser.add_argument("--equivalent", type=int, metavar="DRAWS", help="run declared equivalents on so many inputs")
     parser.add_argument("--card", metavar="NAME", help="show the card that this named answer gets")
     arguments = parser.parse_args()
     failed = 0
@@ -33,6 +34,8 @@ def main() -> int:
             problems += entry["problems"]
             print(f"{exercise.number}: {entry['killed']} of {entry['tried']} mutants die, {entry['equivalent']} are "
                   "declared equivalent")
+        if arguments.equivalent:
+            problems += adversary.unproven(exercise, arguments.equivalent)
         failed += bool(problems)
         print("\n".join([f"{exercise.number} {exercise.name}: {'FAILED' if problems else 'ok'} after "
                          f"{time.time() - begun:.1f} s", *(f"  {line}" for line in problems)]), flush=True)
