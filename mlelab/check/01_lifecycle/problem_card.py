@@ -36,7 +36,8 @@ def problem_card(trial: Trial, answer, part: str) -> str:
                   got={name: card.get(name) for name in missing})
     texts = [name for name, kind in kinds.items() if kind is str and name != "better"]
     for name in texts:
-        trial.require(len(re.findall(r"[^\W_]{2,}", card[name])) >= 2 and not OPEN.search(card[name]),
+        words = card[name].split()
+        trial.require(len(words) >= 2 and re.search(r"[^\W\d_]{2}", card[name]) and not OPEN.search(card[name]),
                       f"`{name}` says it in a few words, so that a stranger understands it.", mistake=code,
                       expected="two words or more, and nothing left open", got=card[name])
         trial.require(not BREAD.search(card[name]), f"`{name}` is about flights: the bread was the worked example.",
