@@ -56,24 +56,32 @@ pd.DataFrame(fits, columns=names).assign(guessed=lambda table: pd.to_numeric(tab
 # the old file or none, never half a file.
 
 # %% exercise="2.1"
-def ingest(source: Path, target: Path, write: Callable[[pa.Table, Path], None]) -> dict[str, dict[str, int]]:
-    """Turn each NAME.csv in `source` into NAME.parquet and NAME.bad in `target`, a folder that may not exist yet.
+def ingest(
+    source: Path, target: Path, write: Callable[[pa.Table, Path], None]
+) -> dict[str, dict[str, int]]:
+    """Turn each NAME.csv in `source` into NAME.parquet and NAME.bad in `target`.
 
-    Files have a header; no value holds a comma or a line break. All values stay text. A line with more or fewer values
-    than the header goes to NAME.bad as it is, one line each, in order. Run again, it replaces what it made.
-    write(table, path): writes a table as Parquet, and may stop half-way with an error, which is passed on. A file
-    NAME.parquet is whole at any time.
-    Returns {NAME: {"rows": number of rows in NAME.parquet, "bad": number of lines in NAME.bad}}.
+    target: a folder that may not exist yet; the folder above it does.
+    Files have a header of two names or more; no line is empty; no value holds a comma,
+    a quotation mark or a line break. All values stay text. A line with more or fewer
+    values than the header goes to NAME.bad as it is, one line each, in order. Run
+    again, it replaces what it made. The files in `source` stay as they are.
+    write(table, path): writes a table as Parquet, and may stop half-way with an error,
+      which is passed on. `path` is in `target`, so that it can be renamed.
+    A file NAME.parquet is whole at any time, and once there, it is there at any time.
+    Returns {NAME: {"rows": how many rows NAME.parquet has, "bad": how many lines
+    NAME.bad}}.
     """
     ### BEGIN SOLUTION
-    target.mkdir(parents=True, exist_ok=True)
+    target.mkdir(exist_ok=True)
     manifest = {}
     for file in sorted(source.glob("*.csv")):
         header, *lines = file.read_text().splitlines()
         names = header.split(",")
         good = [line.split(",") for line in lines if line.count(",") == len(names) - 1]
         bad = [line for line in lines if line.count(",") != len(names) - 1]
-        columns = {name: pa.array([row[place] for row in good], pa.string()) for place, name in enumerate(names)}
+        columns = {name: pa.array([row[place] for row in good], pa.string())
+                   for place, name in enumerate(names)}
         unfinished = target / f"{file.stem}.tmp"
         write(pa.table(columns), unfinished)
         (target / f"{file.stem}.bad").write_text("\n".join(bad))
@@ -135,15 +143,21 @@ print("not between:   ", int((~wind.between(rule["low"], rule["high"])).sum()))
 
 # %% exercise="2.2"
 def validate(df: pd.DataFrame, contract: list[dict]) -> list[tuple[int, object]]:
-    """All violations of a contract, as pairs (number of the rule in the contract, row label of df or None).
+    """All violations of a contract, as pairs (number of the rule, row label or None).
 
-    contract: rules, each a dict. About rows:
-      {"rule": "range", "column", "low", "high", "missing_ok"}: the value is from low to high, both included;
+    contract: rules, each a dict, numbered from 0. About rows, named by the index of df:
+      {"rule": "range", "column", "low", "high", "missing_ok"}: the value is from low to
+        high, both included;
       {"rule": "one of", "column", "values", "missing_ok"}: the value is one of values;
-      {"rule": "unique", "columns"}: no other row has the same values in columns; all rows that share them are reported.
-    A missing value breaks the first two unless missing_ok. About the table, with None for the row:
-      {"rule": "missing", "column", "share"}: at most this share of the values is missing;
-      {"rule": "fresh", "column", "now", "hours"}: the latest time is at most so many hours before now.
+      {"rule": "unique", "columns"}: no other row has the same values in columns, which
+        have no missing ones; all rows that share them are reported.
+    A missing value breaks the first two unless missing_ok. About the table, with None
+    for the row:
+      {"rule": "missing", "column", "share"}: at most this share of the values is
+        missing;
+      {"rule": "fresh", "column", "now", "hours"}: the latest time is at most so many
+        hours before now; times have a time zone.
+    A table without rows breaks both of them, and one without a time is not fresh.
     Each pair once, in any order. df does not change.
     """
     ### BEGIN SOLUTION
@@ -154,11 +168,14 @@ def validate(df: pd.DataFrame, contract: list[dict]) -> list[tuple[int, object]]
             case "unique":
                 bad = df.index[df.duplicated(rule["columns"], keep=False)]
             case "missing":
-                bad = [None] if column.isna().mean() > rule["share"] else []
+                share = column.isna().mean()  # missing if there is no row
+                bad = [] if share <= rule["share"] else [None]
             case "fresh":
-                bad = [None] if rule["now"] - column.max() > pd.Timedelta(hours=rule["hours"]) else []
-            case "range" | "one of" as kind:
-                fits = column.between(rule["low"], rule["high"]) if kind == "range" else column.isin(rule["values"])
+                age = rule["now"] - column.max()  # missing if there is no time
+                bad = [] if age <= pd.Timedelta(hours=rule["hours"]) else [None]
+            case kind:
+                fits = (column.between(rule["low"], rule["high"]) if kind == "range"
+                        else column.isin(rule["values"]))
                 bad = df.index[~(fits | (column.isna() & rule["missing_ok"]))]
         found += [(number, row) for row in bad]
     return found
@@ -244,15 +261,20 @@ night[night["origin"] == "JFK"][["month", "day", "hour", "time_hour", "temp"]]
 def join_weather(flights: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
     """Each flight with the reading of its airport and hour.
 
-    flights: has origin, time_hour (UTC), and year, month, day, hour (local), with an index of its own.
-    weather: has the same columns and readings such as temp; local hours repeat when the clocks go back, UTC hours not.
-    Returns the rows of flights, their order and index kept, with the readings (missing where there is none) and
-    `matched`: True where there was a reading.
+    flights: has origin, time_hour (UTC), and year, month, day, hour (local), with an
+      index of its own, and perhaps more.
+    weather: has the same six columns and any number of readings such as temp, one row
+      for each origin and time_hour; local hours repeat when the clocks go back, UTC
+      hours not.
+    Returns the rows of flights, their order, index and columns kept, with all readings
+    (missing where there is none) and `matched`: True where weather has a row.
     """
     ### BEGIN SOLUTION
     keys = ["origin", "time_hour"]
-    readings = weather[keys + [name for name in weather.columns if name not in flights.columns]]
-    rows = flights.merge(readings, on=keys, how="left", validate="many_to_one", indicator="matched")
+    names = [name for name in weather.columns if name not in flights.columns]
+    readings = weather[keys + names]
+    rows = flights.merge(readings, on=keys, how="left", validate="many_to_one",
+                         indicator="matched")
     return rows.assign(matched=rows["matched"] == "both").set_index(flights.index)
     ### END SOLUTION
 
@@ -295,19 +317,25 @@ print(f"honest readings above the second limit: {(honest > honest.mean() + 3 * h
 # ### Exercise 2.4: repair with evidence (1 point)
 
 # %% exercise="2.4"
-def clean_wind(weather: pd.DataFrame, limit: float, train_end: pd.Timestamp) -> tuple[pd.DataFrame, dict[str, float]]:
+def clean_wind(
+    weather: pd.DataFrame, limit: float, train_end: pd.Timestamp
+) -> tuple[pd.DataFrame, dict[str, float]]:
     """Make impossible winds missing, and say what was done.
 
-    weather: has wind_speed (mile/h, may be missing) and time_hour. A wind above limit is impossible.
-    Returns (clean, report). clean: all rows of weather, impossible winds missing, everything else as it was, and a new
-    column wind_was_impossible (bool). report: "impossible", how many; "mean" and "sd" of the other winds of the rows
-    with time_hour before train_end.
+    weather: has wind_speed (mile/h, may be missing) and time_hour, and perhaps more. A
+      wind above limit is impossible, and no other.
+    Returns (clean, report). clean: all rows of weather, impossible winds missing,
+    everything else as it was, and a new column wind_was_impossible (bool).
+    report: "impossible", how many in all rows; "mean" and "sd" (divisor n - 1) of the
+    other winds of the rows with time_hour before train_end; there are at least two.
     """
     ### BEGIN SOLUTION
     impossible = weather["wind_speed"] > limit
-    clean = weather.assign(wind_speed=weather["wind_speed"].mask(impossible), wind_was_impossible=impossible)
+    clean = weather.assign(wind_speed=weather["wind_speed"].mask(impossible),
+                           wind_was_impossible=impossible)
     train = clean.loc[clean["time_hour"] < train_end, "wind_speed"]
-    return clean, {"impossible": int(impossible.sum()), "mean": train.mean(), "sd": train.std()}
+    return clean, {"impossible": int(impossible.sum()),
+                   "mean": train.mean(), "sd": train.std()}
     ### END SOLUTION
 
 # %% check="2.4" points=1
@@ -349,26 +377,30 @@ duckdb.sql("""
 
 # %% exercise="2.5"
 def late_rate_sql() -> str:
-    """A query for DuckDB on the tables flights (day DATE, carrier, arr_delay) and partners (carrier, contract).
+    """A query for DuckDB on flights (day DATE, carrier, arr_delay) and partners.
 
-    Only flights of carriers in partners that have an arr_delay count; late is 30 minutes or more.
-    Its result has one row for each day with such a flight, in order of day, and the columns
+    partners (carrier, contract) has a row for each contract, so a carrier may come
+    often. Only flights of carriers in partners that have an arr_delay count; late is 30
+    minutes or more. Its result has one row for each day with such a flight, in order of
+    day, and the columns
       day;
-      month_rate: late share of all these flights of the day's month;
+      month_rate: late share of all these flights of the day's month, of that year;
       week_rate: late share of these flights on the day and the six days before it.
     """
     ### BEGIN SOLUTION
     return """
     WITH daily AS (
         SELECT day, COUNT(*) AS flights, COUNT(*) FILTER (WHERE arr_delay >= 30) AS late
-        FROM flights WHERE arr_delay IS NOT NULL AND carrier IN (SELECT carrier FROM partners)
+        FROM flights
+        WHERE arr_delay IS NOT NULL AND carrier IN (SELECT carrier FROM partners)
         GROUP BY day
     )
     SELECT day, SUM(late) OVER month / SUM(flights) OVER month AS month_rate,
            SUM(late) OVER week / SUM(flights) OVER week AS week_rate
     FROM daily
     WINDOW month AS (PARTITION BY date_trunc('month', day)),
-           week AS (ORDER BY day RANGE BETWEEN INTERVAL 6 DAYS PRECEDING AND CURRENT ROW)
+           week AS (ORDER BY day
+                    RANGE BETWEEN INTERVAL 6 DAYS PRECEDING AND CURRENT ROW)
     ORDER BY day
     """
     ### END SOLUTION
@@ -444,14 +476,20 @@ print(f"{(behind > 0).mean():.0%} of the reports are behind the watermark, {(beh
 # ### Exercise 2.6: windows of event time (1 point)
 
 # %% exercise="2.6"
-def tumbling(events: Iterable[tuple[str, int, int]], width: int, allowed_lateness: int) -> tuple[dict[int, int], int]:
+def tumbling(
+    events: Iterable[tuple[str, int, int]], width: int, allowed_lateness: int
+) -> tuple[dict[int, int], int]:
     """Count the events of each window of event time, each event once, in one pass.
 
-    events: (id, time, arrival) in order of arrival; an id that comes again is the same event, delivered twice.
-    width: of a window; the one that starts at s holds the times from s to before s + width, s a multiple of width.
-    allowed_lateness: how long a window waits. When an event comes and the watermark, the latest time of the events
-    before it, is greater than the end of its window plus allowed_lateness, the event is too late and is not counted.
-    Returns (number of events by start of the window, windows without events left out; number of events too late).
+    events: (id, time, arrival) in order of arrival, to be read once; an id that comes
+      again is the same event with the same time, delivered twice. There may be none.
+    width: of a window; the one that starts at s holds the times from s to before
+      s + width, s a multiple of width.
+    allowed_lateness: how long a window waits. When an event comes and the watermark,
+      the latest time of all events before it, is greater than the end of its window
+      plus allowed_lateness, the event is too late and is not counted in its window.
+    Returns (number of events by start of the window, windows without events left out;
+    number of events too late).
     """
     ### BEGIN SOLUTION
     counts, too_late, seen, watermark = {}, 0, set(), -math.inf
@@ -551,8 +589,9 @@ print(f"mean of {len(chunks)} means {np.mean([np.nanmean(chunk) for chunk in chu
 def merge_stats(chunks: Iterable[np.ndarray]) -> tuple[int, float, float]:
     """Number, mean and variance of all values in the chunks that are not missing.
 
-    chunks: one-dimensional arrays of floats, some empty or all missing (NaN). They can be read once, and do not fit
-    into memory together. At least two values are there.
+    chunks: one-dimensional arrays of floats, some empty or all missing (NaN). They can
+      be read once, do not fit into memory together, and stay as they are. At least two
+      values are there.
     Returns (n, mean, variance with divisor n - 1), whatever the cuts between chunks.
     """
     ### BEGIN SOLUTION
@@ -605,10 +644,12 @@ for compression in ("snappy", "zstd"):
 
 # %% exercise="2.8"
 def fingerprint(df: pd.DataFrame) -> str:
-    """A version of a table: the same text for the same content, another one for other content.
+    """A version of a table: the same text for the same content, and for no other.
 
-    Content is the names and types of the columns and all rows, a repeated row as often as it occurs. The order of rows
-    and of columns and the index are not. It is the same on each call, in each process and on each machine.
+    Content is the names and types of the columns and all rows, a repeated row as often
+    as it occurs. The order of rows and of columns and the index are not. Columns hold
+    texts, whole numbers or decimal ones, some missing. The text is the same on each
+    call, in each process and on each machine.
     """
     ### BEGIN SOLUTION
     columns = sorted(df.columns)
