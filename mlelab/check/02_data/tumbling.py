@@ -94,8 +94,9 @@ tumbling.variants(
     same_time_is_the_same_event=("M21", "Two events may have the same time: the id tells whether it is the same one.",
                                  dict(key=lambda place, event: event[1])),
     too_late_twice=("M21", "An event that was too late and comes again was too late once.", dict(remember_late=False)),
-    sorts_a_stream_that_has_no_end=("M34", "Events are judged as they arrive: a stream has no end to wait for, and "
-                                    "some are too late.", dict(before=lambda events: sorted(events, key=lambda event: event[1]))),
+    sorts_a_stream_that_has_no_end=(
+        "M34", "Events are judged as they arrive: a stream has no end to wait for, and some are too late.",
+        dict(before=lambda events: sorted(events, key=lambda event: event[1]))),
     named_by_the_end=("M99", "A window is named by its start.", dict(named=lambda start, width: start + width)),
     named_by_number=("M99", "A window is named by its start, not by its number.",
                      dict(named=lambda start, width: start // width)),
