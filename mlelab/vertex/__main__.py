@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from .resources.registry import implemented
+from .resources.registry import coverage
 from .server import PROJECT, STAND_IN, Cloud, StateInUse, StateUnusable
 
 LINGER = 5.0  # seconds between the last notebook's end and the server's
@@ -32,14 +32,15 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--ephemeral", action="store_true", help="keep nothing")
     parser.add_argument("--offline", action="store_true", help="refuse HTTPS to hosts other than Google's")
+    parser.add_argument("--no-limits", action="store_true", help="do not hold to the cloud's documented limits")
     parser.add_argument("--project", default=PROJECT, help="project id that GOOGLE_CLOUD_PROJECT gets")
-    parser.add_argument("--list", action="store_true", help="print what is implemented, and stop")
+    parser.add_argument("--list", action="store_true", help="print every method and what is implemented of it")
     parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--until-released", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.list:
-        for service, methods in implemented().items():
-            print(service, *methods, sep="\n  ")
+        for service, method, state, differs in coverage():
+            print(f"{service}.{method}: {state}{differs and f' ({differs})'}")
         return 0
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
     upstream = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")
@@ -49,6 +50,7 @@ def main(argv: list[str] | None = None) -> int:
             port=args.port,
             offline=args.offline,
             project=args.project,
+            limits=not args.no_limits,
             upstream=None if "MLELAB_VERTEX" in os.environ else upstream,
         )
     except StateInUse as error:

@@ -29,9 +29,9 @@ from .data.blobs import Blobs
 from .data.feature_values import FeatureValues
 from .data.objects_api import PATHS, ObjectsApi
 from .resources.dispatch import dispatch
+from .resources.names import project_number
 from .resources.registry import STARTS, TICKS
 from .resources.store import Store
-from .services.projects import project_number
 from .wire.catalog import Method
 from .wire.grpc_front import GrpcServer
 from .wire.http_front import HttpServer
@@ -85,6 +85,7 @@ class Cloud:
 
     state: directory that outlives the server; None keeps everything in a temporary directory that does not.
     offline: refuse tunnels to hosts other than Google's instead of passing them on.
+    limits: hold to the cloud's documented limits (the size of a prediction request).
     """
 
     def __init__(
@@ -95,8 +96,9 @@ class Cloud:
         offline: bool = True,
         project: str = PROJECT,
         upstream: str | None = None,
+        limits: bool = True,
     ) -> None:
-        self.project = project
+        self.project, self.limits = project, limits
         with contextlib.ExitStack() as stack:  # what has been started before a failure is stopped
             try:
                 self._start(stack, state, port, offline, upstream)

@@ -15,7 +15,7 @@ import pytest
 from mlelab import vertex
 from mlelab.vertex import environment
 from mlelab.vertex.__main__ import main
-from mlelab.vertex.resources.registry import implemented
+from mlelab.vertex.resources.registry import BEHAVIOURS
 from mlelab.vertex.server import Cloud, StateInUse
 
 # Variables of a server that this test run itself started must not reach the processes below.
@@ -191,7 +191,9 @@ def test_one_state_directory_one_server(tmp_path):
 def test_command_line(capsys):
     assert main(["--list"]) == 0
     listed = capsys.readouterr().out
-    assert all(service in listed for service in implemented())
+    states = dict(line.split(": ", 1) for line in listed.splitlines())
+    assert {name for name, state in states.items() if state != "unimplemented"} == set(BEHAVIOURS)
+    assert states["DatasetService.ExportData"] == "partial (CSV)"
     with pytest.raises(SystemExit):
         main(["--help"])
     assert "local stand-in" in capsys.readouterr().out

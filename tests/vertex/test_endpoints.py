@@ -353,4 +353,4 @@ def test_a_replica_answers_the_server_that_started_it_alone(cloud, grpc_sdk, art
         connection = http.client.HTTPConnection("127.0.0.1", pool.port, timeout=10)
         connection.request("POST", deployment.replicas[0].predict_route, body, headers)
         assert connection.getresponse().status == 403
-    assert endpoint.predict([[1.0]]).predictions == [2.0]
+    assert endpoint.predict([[1.0]]).predictions == pytest.approx([2])

@@ -275,7 +275,14 @@ class Run:
         uris = {name: [a["uri"] for a in artifacts] for name, artifacts in inputs.artifacts.items()}
         key = hashlib.sha256(
             json.dumps(
-                [container, component.get("outputDefinitions"), inputs.parameters, uris], sort_keys=True
+                [
+                    self._spec.get("pipelineInfo", {}).get("name"),  # pipelines of other names share nothing
+                    container,
+                    component.get("outputDefinitions"),
+                    inputs.parameters,
+                    uris,
+                ],
+                sort_keys=True,
             ).encode()
         ).hexdigest()
         if found := self._load(key):

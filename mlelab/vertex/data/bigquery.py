@@ -22,16 +22,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BATCH = 10_000  # rows in one message of a read
-TYPES = {
-    "int": "INTEGER",
-    "uint": "INTEGER",
-    "float": "FLOAT",
-    "double": "FLOAT",
-    "bool": "BOOLEAN",
-    "binary": "BYTES",
-    "date": "DATE",
-    "time": "TIMESTAMP",
-}  # by the beginning of Arrow's name
+TYPES = {  # by the beginning of Arrow's name
+    "int": "INTEGER", "uint": "INTEGER", "float": "FLOAT", "double": "FLOAT", "bool": "BOOLEAN", "binary": "BYTES",
+    "date": "DATE", "timestamp": "DATETIME", "time": "TIME", "decimal": "NUMERIC"
+}  # fmt: skip
 
 
 def write_table(storage: Blobs, uri: str, frame: pd.DataFrame) -> None:
@@ -89,19 +83,22 @@ class BigQuery:
 
     def _entry(self, verb: str, project: str, dataset: str, table: str, query: dict[str, str]) -> dict[str, Any]:
         folder = f"gs://{project}-bigquery/{dataset}"
-        names = self._storage.names(folder)
+        try:
+            names = self._storage.names(folder)
+        except CloudError:  # no bucket: the project has no dataset
+            names = []
+        files = [f"{dataset}/{table}{suffix}" for suffix in (".parquet", ".csv")]
+        if not names or table and not set(files) & set(names):
+            what = f"Table {project}:{dataset}.{table}" if names else f"Dataset {project}:{dataset}"
+            raise CloudError("NOT_FOUND", f"Not found: {what}")
         if verb == "DELETE":
-            files = [n for n in names if not table or n == f"{dataset}/{table}.parquet"]
-            if not files:
-                raise not_found(f"Not found: {project}:{dataset}{table and '.'}{table}")
+            files = [name for name in names if not table or name in files]
             if not table and len(files) > 1 and query.get("deleteContents") != "true":
                 raise precondition(f"Dataset {project}:{dataset} is still in use")
             for file in files:
                 self._storage.delete(f"gs://{project}-bigquery/{file}")
             return {}
         if not table:
-            if not names:
-                raise not_found(f"Dataset {project}:{dataset}")
             return {"kind": "bigquery#dataset", "datasetReference": {"projectId": project, "datasetId": dataset}}
         schema = arrow_table(self._storage, f"bq://{project}.{dataset}.{table}").schema
         return {
@@ -172,4 +169,5 @@ def _field(field: Any) -> dict[str, str]:
     repeated = hasattr(field.type, "value_type")
     kind = str(field.type.value_type if repeated else field.type)
     found = next((name for start, name in TYPES.items() if kind.startswith(start)), "STRING")
+    found = "TIMESTAMP" if found == "DATETIME" and "tz=" in kind else found  # a time with a zone is a moment
     return {"name": field.name, "type": found, "mode": "REPEATED" if repeated else "NULLABLE"}

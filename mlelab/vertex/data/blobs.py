@@ -98,7 +98,7 @@ class Blobs:
     def __init__(self, folder: Path, project_number: int) -> None:
         self.folder = folder / "blobs"
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._project_number = str(project_number)
+        self._project_number = project_number
         self._lock = threading.RLock()
         self._db = sqlite3.connect(folder / "storage.db", check_same_thread=False, isolation_level=None)
         self._db.executescript("""
@@ -180,8 +180,11 @@ class Blobs:
         with self._lock:
             return [json.loads(data) for (data,) in self._db.execute("SELECT data FROM buckets ORDER BY name")]
 
-    def create_bucket(self, wanted: Meta) -> Meta:
-        """Create a bucket. ALREADY_EXISTS where there is one of its name."""
+    def create_bucket(self, wanted: Meta, project_number: int | None = None) -> Meta:
+        """Create a bucket. ALREADY_EXISTS where there is one of its name.
+
+        project_number: of the project that owns it, by default the server's own.
+        """
         name = wanted.get("name") if isinstance(wanted.get("name"), str) else ""
         check_bucket(name)
         bucket = {"location": "US", "storageClass": "STANDARD", "locationType": "multi-region", **wanted}
@@ -189,7 +192,7 @@ class Blobs:
             "kind": "storage#bucket",
             "id": name,
             "name": name,
-            "projectNumber": self._project_number,
+            "projectNumber": str(project_number or self._project_number),
             "location": str(bucket["location"]).upper(),
             "metageneration": "1",
             "timeCreated": rfc_now(),

@@ -11,6 +11,7 @@ import secrets
 import urllib.parse
 from typing import Any
 
+from ..resources.names import project_number
 from ..wire.errors import CloudError, invalid
 from .blobs import BUCKET, Blobs, NotModified, check_conditions, rfc_now
 from .uploads import Uploads
@@ -101,7 +102,8 @@ class ObjectsApi:
             items = [b for b in self._blobs.buckets() if b["name"].startswith(query.get("prefix", ""))]
             return 200, {"kind": "storage#buckets", "items": items}
         if name is None and verb == "POST":
-            return 200, self._blobs.create_bucket(body)
+            owner = project_number(query["project"]) if "project" in query else None
+            return 200, self._blobs.create_bucket(body, owner)
         if name is None:
             raise CloudError("UNIMPLEMENTED", f"storage {verb} on buckets is not implemented.")
         if verb == "GET":

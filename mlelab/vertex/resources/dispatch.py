@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError, Message
 from ..wire.catalog import Method, inner_class
 from ..wire.errors import CloudError, invalid, logged
 from .registry import BEHAVIOURS, Call
-from .validation import check_names, check_required, check_values
+from .validation import check_labels, check_names, check_required, check_values
 
 
 def dispatch(cloud: Any, method: Method, request: Message, headers: dict[str, str]) -> Message | Iterator[Message]:
@@ -29,6 +29,7 @@ def dispatch(cloud: Any, method: Method, request: Message, headers: dict[str, st
         check_required(inner, deep=not partial)
         if not re.search(r"\.(Get|List|Read|Fetch|\w*Predict)", method.name):
             check_values(inner)
+            check_labels(inner)
         return behaviour(Call(cloud, method, inner, request, headers), inner)
     except Exception as error:
         raise logged(method.name, error) from error

@@ -16,11 +16,12 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from ..wire.catalog import Method
+from ..wire.catalog import Method, catalogue
 from .store import Store
 
 Behaviour = Callable[["Call", Any], "Message | Iterator[Message]"]
 BEHAVIOURS: dict[str, Behaviour] = {}
+DIFFERS: dict[str, str] = {}
 STARTS: list[Callable[[Any], None]] = []
 TICKS: list[Callable[[Any], None]] = []
 
@@ -41,12 +42,17 @@ class Call:
         return self.cloud.store
 
 
-def implements(*names: str) -> Callable[[Behaviour], Behaviour]:
-    """Register a function for methods such as `ModelService.UploadModel`."""
+def implements(*names: str, differs: str = "") -> Callable[[Behaviour], Behaviour]:
+    """Register a function for methods such as `ModelService.UploadModel`.
+
+    differs: what it has of the cloud's behaviour and what not, in a few words; empty where it has all of it.
+    """
 
     def register(behaviour: Behaviour) -> Behaviour:
         for name in names:
             BEHAVIOURS[name] = behaviour
+            if differs:
+                DIFFERS[name] = differs
         return behaviour
 
     return register
@@ -64,10 +70,10 @@ def every_second(function: Callable[[Any], None]) -> Callable[[Any], None]:
     return function
 
 
-def implemented() -> dict[str, list[str]]:
-    """Service → the methods of it that the local server has."""
-    table: dict[str, list[str]] = {}
-    for name in sorted(BEHAVIOURS):
-        service, method = name.split(".")
-        table.setdefault(service, []).append(method)
-    return table
+def coverage() -> list[tuple[str, str, str, str]]:
+    """Service, method, `real`, `partial` or `unimplemented`, and what differs: every method of the installed SDK."""
+    rows = []
+    for name in sorted({method.name for method in catalogue().values()}):
+        state = "unimplemented" if name not in BEHAVIOURS else "partial" if name in DIFFERS else "real"
+        rows.append((*name.split("."), state, DIFFERS.get(name, "")))
+    return rows

@@ -30,6 +30,9 @@ def check_names(method: Method, request: Message) -> None:
     raise invalid(problem)
 
 
+_LABEL = re.compile(r"[\w-]{0,64}")
+
+
 @functools.cache
 def _regex(pattern: str) -> str:
     return re.escape(pattern).replace(r"\*\*", r"[^\x00-\x1f]+").replace(r"\*", r"[^/\x00-\x1f]+")
@@ -61,6 +64,23 @@ def check_values(request: Message) -> None:
         json_format.MessageToJson(request, indent=None)
     except (json_format.Error, ValueError, TypeError) as error:
         raise invalid(f"The request holds a value that JSON cannot express: {str(error)[:300]}") from None
+
+
+def check_labels(message: Message) -> None:
+    """INVALID_ARGUMENT unless the labels of a resource, or of the resource in a request, are such as the API allows."""
+    for field, value in message.ListFields():
+        if field.name == "labels" and field.message_type and field.message_type.GetOptions().map_entry:
+            if len(value) > 64:
+                raise invalid("A resource has at most 64 labels.")
+            for key, text in value.items():
+                key = key.removeprefix("aiplatform.googleapis.com/")
+                if not key or not all(_LABEL.fullmatch(part) and part == part.lower() for part in (key, text)):
+                    raise invalid(
+                        f"The label {key[:100]!r}: {text[:100]!r} is not valid: keys and values have at most 64 "
+                        "characters, which are lowercase letters, digits, '_' and '-'."
+                    )
+        elif field.message_type is not None and not repeated(field) and "labels" in field.message_type.fields_by_name:
+            check_labels(value)
 
 
 def check_required(message: Message, path: str = "", depth: int = 0, deep: bool = True) -> None:

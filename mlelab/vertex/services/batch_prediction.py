@@ -28,7 +28,7 @@ FORMATS = ("jsonl", "csv")
 
 
 def read_instances(cloud: Context, job: Any) -> list[Any]:
-    """All instances of the job's input. CSV rows become lists, JSON lines stay as they are."""
+    """All rows of the job's input: objects from CSV, whatever stands there from JSON lines."""
     config = job.input_config
     uris = expand(cloud.storage, config.gcs_source.uris)
     instances: list[Any] = []
@@ -36,25 +36,42 @@ def read_instances(cloud: Context, job: Any) -> list[Any]:
         if config.instances_format == "csv":
             frame = read_table(cloud.storage, uri)
             rows = frame.to_dict("records")
-            as_object = job.instance_config.instance_type == "object"
-            instances += [
-                {k: plain(v) for k, v in row.items()} if as_object else [plain(v) for v in row.values()] for row in rows
-            ]
+            instances += [{name: plain(value) for name, value in row.items()} for row in rows]
             continue
         for number, line in enumerate(cloud.storage.read(uri).decode("utf-8", "replace").splitlines(), 1):
             try:
                 instances += [json.loads(line)] if line.strip() else []
             except ValueError:
                 raise invalid(f"{uri} line {number} is not JSON.") from None
-    return [_select(job.instance_config, instance) for instance in instances]
+    return instances
 
 
-def _select(config: Any, instance: Any) -> Any:
-    if isinstance(instance, dict):
-        if config.included_fields:
-            return {k: instance.get(k) for k in config.included_fields}
-        return {k: v for k, v in instance.items() if k not in {config.key_field, *config.excluded_fields}}
-    return instance
+def instance_of(config: Any, row: Any) -> Any:
+    """What the model gets of one row, as the documentation of `instance_config` says.
+
+    INVALID_ARGUMENT for a row that the configuration does not fit.
+    """
+    if not isinstance(row, dict):
+        if config.included_fields or config.excluded_fields or config.key_field or config.instance_type == "object":
+            raise invalid("instance_config needs rows that are JSON objects.")
+        return row
+    if missing := sorted({*config.included_fields, *filter(None, [config.key_field])} - set(row)):
+        raise invalid(f"The row has no field {missing[0]!r}, which instance_config names.")
+    left_out = {config.key_field, *config.excluded_fields}
+    fields = list(config.included_fields) or [name for name in row if name not in left_out]
+    if config.instance_type == "array":
+        return [row[name] for name in fields]
+    return {name: row[name] for name in fields}
+
+
+def _check_config(config: Any, format_: str) -> None:
+    """INVALID_ARGUMENT for an instance_config that no row can fit."""
+    if config.instance_type not in ("", "object", "array"):
+        raise invalid(f"instance_config.instance_type must be object or array, got {config.instance_type[:100]!r}.")
+    if config.included_fields and config.excluded_fields:
+        raise invalid("instance_config has included_fields or excluded_fields, not both.")
+    if config.instance_type == "array" and format_ == "jsonl" and not config.included_fields:
+        raise invalid("instance_config.included_fields must give the order of an array's values.")
 
 
 def _predict(deployment: Deployment, instances: list[Any], parameters: Any) -> list[Any]:
@@ -76,27 +93,42 @@ def _run(cloud: Context, job: Any, cancel: threading.Event) -> None:
     else:
         model.container_spec.CopyFrom(version.container_spec)
         model.artifact_uri = version.artifact_uri
-    instances = read_instances(cloud, job)
+    config = pb.BatchPredictionJob.InstanceConfig()
+    config.CopyFrom(job.instance_config)
+    if job.input_config.instances_format == "csv" and not config.instance_type:
+        config.instance_type = "array"
+    rows = read_instances(cloud, job)
     size = job.manual_batch_tuning_parameters.batch_size or BATCH
     parameters = json_format.MessageToDict(job.model_parameters) if job.HasField("model_parameters") else None
     deployment = Deployment(cloud, model, {}, 1, 1)
     good, bad = [], []
+
+    def shown(row: Any, instance: Any) -> dict[str, Any]:
+        return {"key": row[config.key_field]} if config.key_field else {"instance": instance}
+
     try:
         deployment.start()
-        for start in range(0, len(instances), size):
+        for start in range(0, len(rows), size):
             if cancel.is_set():
                 raise Cancelled
-            part = instances[start : start + size]
+            pairs = []
+            for row in rows[start : start + size]:
+                try:
+                    pairs.append((row, instance_of(config, row)))
+                except CloudError as one:
+                    bad.append({"instance": row, "error": {"code": one.number, "message": one.message}})
             try:
-                good += zip(part, _predict(deployment, part, parameters), strict=True)
+                answers = _predict(deployment, [instance for _, instance in pairs], parameters) if pairs else []
+                good += [shown(*pair) | {"prediction": answer} for pair, answer in zip(pairs, answers, strict=True)]
             except CloudError as error:
                 if error.code == "UNAVAILABLE":
                     raise
-                for instance in part:  # find the rows that the model refuses
+                for row, instance in pairs:  # find the rows that the model refuses
                     try:
-                        good += zip([instance], _predict(deployment, [instance], parameters), strict=True)
+                        (answer,) = _predict(deployment, [instance], parameters)
+                        good.append(shown(row, instance) | {"prediction": answer})
                     except CloudError as one:
-                        bad.append({"instance": instance, "error": {"code": one.number, "message": one.message}})
+                        bad.append(shown(row, instance) | {"error": {"code": one.number, "message": one.message}})
     finally:
         deployment.close()
     title = version.display_name if job.model else "unmanaged"
@@ -104,9 +136,7 @@ def _run(cloud: Context, job: Any, cancel: threading.Event) -> None:
         f"{job.output_config.gcs_destination.output_uri_prefix.rstrip('/')}/prediction-{title}-"
         f"{job.create_time.ToDatetime():%Y_%m_%dT%H_%M_%S}-{job.name.rsplit('/', 1)[1][-6:]}"
     )
-    cloud.storage.write(
-        f"{base}/prediction.results-00000-of-00001", json_lines({"instance": i, "prediction": p} for i, p in good)
-    )
+    cloud.storage.write(f"{base}/prediction.results-00000-of-00001", json_lines(good))
     if bad:
         cloud.storage.write(f"{base}/prediction.errors_stats-00000-of-00001", json_lines(bad))
     with cloud.store.edit(pb.BatchPredictionJob, job.name) as stored:
@@ -118,7 +148,9 @@ def _run(cloud: Context, job: Any, cancel: threading.Event) -> None:
         raise invalid(f"The model refused every instance. The first: {bad[0]['error']['message']}")
 
 
-@implements("JobService.CreateBatchPredictionJob")
+@implements(
+    "JobService.CreateBatchPredictionJob", differs="from JSON lines or CSV in storage to JSON lines; no explanations"
+)
 def create_batch_prediction_job(call: Call, request: Any) -> Message:
     """Start a batch prediction job."""
     wanted = request.batch_prediction_job
@@ -132,6 +164,7 @@ def create_batch_prediction_job(call: Call, request: Any) -> Message:
             "output_config must be a gcs_destination of jsonl; "
             "other outputs are not implemented by this local stand-in."
         )
+    _check_config(wanted.instance_config, wanted.input_config.instances_format)
     job = new_resource(call, request)
     if job.model:
         version = find_version(call.store, job.model)

@@ -13,7 +13,7 @@ from ..resources.registry import Call, implements
 from ..wire.errors import invalid
 
 
-@implements("BigQueryRead.CreateReadSession")
+@implements("BigQueryRead.CreateReadSession", differs="one stream, in Arrow's format")
 def create_read_session(call: Call, request: Any) -> Message:
     """One stream with the whole table, in Arrow's format."""
     from google.cloud.bigquery_storage_v1 import types

@@ -14,6 +14,7 @@ class Context(Machine, Protocol):
     """The parts of a server that services are made from."""
 
     project: str
+    limits: bool  # whether the cloud's documented limits hold here
     feature_values: FeatureValues
     serving: Serving
     clock: Clock

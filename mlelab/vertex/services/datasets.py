@@ -30,7 +30,7 @@ def sources(dataset: Any) -> list[str]:
     return [uris] if isinstance(uris, str) else uris
 
 
-@implements("DatasetService.CreateDataset")
+@implements("DatasetService.CreateDataset", differs="tables only; a source of images is not read")
 def create_dataset(call: Call, request: Any) -> Message:
     """Register a dataset. Its objects must exist."""
     config = json_format.MessageToDict(request.dataset.metadata)
@@ -47,7 +47,7 @@ def create_dataset(call: Call, request: Any) -> Message:
     return create(call, request)
 
 
-@implements("DatasetService.ExportData")
+@implements("DatasetService.ExportData", differs="CSV")
 def export_data(call: Call, request: Any) -> Message:
     """Copy a dataset's table to storage."""
     dataset = call.store.get(pb.Dataset, request.name)

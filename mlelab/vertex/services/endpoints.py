@@ -25,6 +25,8 @@ from ..wire.errors import CloudError, invalid, precondition
 from .models import find_version
 from .projects import project_number
 
+LIMIT, LARGE = 3 * 2**19, 10 * 2**20  # bytes of a request to a shared and to a dedicated endpoint
+
 generic("EndpointService", "(Get|List)Endpoints?")
 
 
@@ -107,7 +109,7 @@ def check_resources(deployed: Any) -> None:
         raise CloudError("RESOURCE_EXHAUSTED", "This local stand-in runs at most 16 replicas of a model.")
 
 
-@implements("EndpointService.DeployModel")
+@implements("EndpointService.DeployModel", differs="a process of the installed library, or the model's command")
 def deploy_model(call: Call, request: Any) -> Message:
     """Start the model's processes, and give it traffic once they are healthy."""
     store = call.store
@@ -213,6 +215,9 @@ def choose(endpoint: Any) -> Any:
 def _ask(call: Call, request: Any, body: bytes, content_type: str = "application/json") -> tuple[Any, bytes, str]:
     """Send `body` to a deployed model. Returns the deployed model, the answer and its type."""
     endpoint = call.store.get(pb.Endpoint, request.endpoint)
+    limit = LARGE if endpoint.dedicated_endpoint_enabled else LIMIT
+    if call.cloud.limits and len(body) > limit:
+        raise invalid(f"Request payload size exceeds the limit: {limit} bytes.")
     deployed = choose(endpoint)
     status, answer, answer_type = _running(call, endpoint.name, deployed).post(body, content_type)
     _log(call, endpoint, deployed, body, answer)
@@ -287,7 +292,7 @@ def raw_predict(call: Call, request: Any) -> Message:
     return httpbody_pb2.HttpBody(data=answer, content_type=kind)
 
 
-@implements("PredictionService.StreamRawPredict")
+@implements("PredictionService.StreamRawPredict", differs="the answer comes in one piece")
 def stream_raw_predict(call: Call, request: Any) -> Iterator[Message]:
     """As RawPredict; the answer comes in one piece."""
     yield raw_predict(call, request)

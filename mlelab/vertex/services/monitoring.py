@@ -182,7 +182,7 @@ def _compare(
         cloud.store.put(alert, f"{monitor.name}/alerts/{new_id()}")
 
 
-@implements("ModelMonitoringService.CreateModelMonitoringJob")
+@implements("ModelMonitoringService.CreateModelMonitoringJob", differs="drift of tables; no feature attributions")
 def create_job(call: Call, request: Any) -> Message:
     """Compare two data sets now."""
     monitor = call.store.get(pb.ModelMonitor, request.parent)

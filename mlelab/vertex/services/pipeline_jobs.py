@@ -13,6 +13,7 @@ from google.rpc import code_pb2
 from ..compute.pipeline_run import Run, Task
 from ..compute.pipeline_spec import Outputs, check_graph, root_parameters
 from ..resources.generic import new_resource
+from ..resources.names import project_number
 from ..resources.registry import Call, implements
 from ..resources.store import Store, new_id
 from ..resources.times import now, stamp
@@ -21,7 +22,6 @@ from ..wire.errors import CloudError, invalid
 from .context import Context
 from .job_kinds import job_kind
 from .metadata import add_event, add_members, ensure_store, get_or_create, set_parent
-from .projects import project_number
 
 job_kind("PipelineService", "PipelineJob")
 
@@ -202,7 +202,9 @@ class _Lineage:
                     detail.error.code, detail.error.message = code_pb2.FAILED_PRECONDITION, task.result.error
 
 
-@implements("PipelineService.CreatePipelineJob")
+@implements(
+    "PipelineService.CreatePipelineJob", differs="no template_uri alone; processes instead of images"
+)
 def create_pipeline_job(call: Call, request: Any) -> Message:
     """Start a compiled pipeline."""
     job = new_resource(call, request)

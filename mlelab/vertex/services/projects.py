@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
 from google.cloud import resourcemanager_v3
 from google.cloud.location import locations_pb2
 from google.protobuf.message import Message
 
+from ..resources.names import project_number
 from ..resources.registry import Call, implements
 
 LOCATIONS = ("us-central1", "us-east1", "us-west1", "europe-west1", "europe-west4", "asia-east1")
-
-
-def project_number(project: str) -> int:
-    """The number of a project, which the cloud gives and we derive."""
-    return int(project) if project.isdigit() else 10**11 + zlib.crc32(project.encode())
 
 
 @implements("Projects.GetProject")

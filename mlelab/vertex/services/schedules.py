@@ -40,7 +40,7 @@ def _plan(schedule: Any, after: datetime.datetime) -> None:
         schedule.next_run_time.FromDatetime(following)
 
 
-@implements("ScheduleService.CreateSchedule")
+@implements("ScheduleService.CreateSchedule", differs="pipeline jobs only")
 def create_schedule(call: Call, request: Any) -> Message:
     """Create an active schedule."""
     schedule = new_resource(call, request)

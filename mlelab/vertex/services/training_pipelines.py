@@ -152,7 +152,7 @@ def _upload(cloud: Context, pipeline: Any, base: str) -> None:
         stored.model_to_upload.CopyFrom(model)
 
 
-@implements("PipelineService.CreateTrainingPipeline")
+@implements("PipelineService.CreateTrainingPipeline", differs="custom and tuning jobs; no AutoML")
 def create_training_pipeline(call: Call, request: Any) -> Message:
     """Start a training pipeline."""
     pipeline = new_resource(call, request)
