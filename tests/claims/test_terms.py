@@ -1,0 +1,46 @@
+"""The field's standard terms: each is used where its idea is taught, and stands in the glossary."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+BOOK = Path(__file__).resolve().parents[2] / "book"
+TERMS = {
+    "01_lifecycle": ["recall", "precision", "false positive", "false negative", "base rate", "calibration",
+                     "additive smoothing", "target encoding", "lineage", "DAG"],
+    "02_data": ["schema evolution", "backfill", "Welford's method", "lineage", "watermark"],
+    "04_evaluation": ["reliability diagram", "Platt scaling", "isotonic regression", "log loss", "ROC curve",
+                      "precision-recall curve", "sample-ratio mismatch", "CUPED", "sequential test",
+                      "minimum detectable effect", "cluster bootstrap"],
+    "05_training": ["DDP", "FSDP", "ZeRO", "torchrun", "DeepSpeed", "activation checkpointing", "Hyperband", "ASHA",
+                    "Optuna", "Vizier", "Kubeflow Trainer", "successive halving"],
+    "05_training_gpu": ["underflow", "loss scaling"],
+}
+TOOLS = {"01_lifecycle": ["DummyClassifier"], "02_data": ["Polars", "Great Expectations", "dbt tests", "DataLoader",
+                                                          "Grain", "store_rejects"],
+         "04_evaluation": ["statsmodels"], "05_training": ["HalvingRandomSearchCV"]}
+
+
+def entries() -> dict[str, str]:
+    """The glossary: a term, and its definition."""
+    text = (BOOK / "reference" / "glossary.md").read_text(encoding="utf-8").partition(":::{glossary}\n")[2]
+    return {entry.partition("\n")[0].lower(): entry.partition("\n")[2].strip()
+            for entry in text.partition("\n:::")[0].split("\n\n")}
+
+
+@pytest.mark.parametrize(("page", "term"), [(page, term) for page, terms in TERMS.items() for term in terms])
+def test_a_term_is_used_on_its_page_and_defined(page, term):
+    prose = re.sub(r"```\{code-cell\}.*?```", "", (BOOK / f"{page}.md").read_text(encoding="utf-8"), flags=re.S)
+    assert term.lower().removesuffix("'s method") in prose.lower()
+    assert len(entries().get(term.lower(), "").split()) >= 6
+
+
+@pytest.mark.parametrize(("page", "tool"), [(page, tool) for page, tools in TOOLS.items() for tool in tools])
+def test_a_tool_is_named_where_its_work_is_taught(page, tool):
+    assert tool in (BOOK / f"{page}.md").read_text(encoding="utf-8")
+
+
+def test_the_glossary_is_sorted():
+    terms = list(entries())
+    assert terms == sorted(terms)
