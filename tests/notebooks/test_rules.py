@@ -35,6 +35,7 @@ def short_cells(notebook):
     for cell in code_cells(notebook):
         lines = cell.source.splitlines()
         unseen = "nbgrader" in cell.metadata or "remove-cell" in cell.metadata.get("tags", [])
+        unseen |= cell.source.startswith(("# claim: ", "# fact: "))
         if not unseen and len(lines) > 20:
             yield f"a cell of {len(lines)} lines: {lines[0]}"
 
