@@ -11,15 +11,21 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import re
 import secrets
+import tempfile
+import threading
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MIME = re.compile(r"[\w.+-]+/[\w.+-]+")
-DECIDE = ("grading", "guard", "repair", "results", "runner", "sandbox", "suspect")  # what we give points by
+DECIDE = ("grading", "guard", "judge", "repair", "results", "runner", "sandbox", "suspect")  # what we give points by
 AGAIN = "When that is repaired, the same command grades what is left."
+
+
+_mine = threading.local()  # of each thread that grades
 
 
 class Fault(Exception):
@@ -60,23 +66,42 @@ def grade(job: dict) -> dict:
     """
     import nbformat
 
-    from teaching import sandbox
+    from teaching import judge, sandbox
 
     begun = time.monotonic()
     notebook = nbformat.reads(job["notebook"], as_version=4)
-    cells, expected = _cells(notebook, job)
+    cells, expected, asked = _cells(notebook, job)
     limits = sandbox.Limits(**job["limits"])
     key = secrets.token_hex(32)
-    said = sandbox.run({"cells": cells, "key": key, "word": f"_{secrets.token_hex(16)}", "area": job["area"],
-                        "files": job["files"], "imports": _imports(job["released"]),
-                        "wrong_answers": _wrong_answers(job["area"])}, limits, job["unsafe"])
-    if fault := _fault(said):
+    decides = vars(_mine).setdefault("judge", judge.Judge())
+    decides.outcomes = {}
+    with tempfile.TemporaryDirectory(prefix="mlelab-ports-") as ports:
+        os.chmod(ports, 0o755)
+        for name in asked:
+            for end in ("ask", "say"):
+                os.mkfifo(Path(ports) / f"{name}.{end}")
+                os.chmod(Path(ports) / f"{name}.{end}", 0o666)
+
+        def hear(line: dict) -> None:
+            if line.get("asked") in asked:
+                decides.ask(job["area"], Path(ports), line["asked"], asked[line["asked"]])
+            elif isinstance(line.get("cell"), int) and "outputs" in line:
+                name = cells[line["cell"]]["name"]
+                if name in asked:
+                    decides.hear(name, failed=any(output.get("output_type") == "error" for output in line["outputs"]))
+
+        said = sandbox.run({"cells": cells, "key": key, "word": f"_{secrets.token_hex(16)}", "area": job["area"],
+                            "files": job["files"], "imports": _imports(job["released"]),
+                            "wrong_answers": _wrong_answers(job["area"])}, limits, Path(ports), hear, job["unsafe"])
+    if fault := _fault(said) or next((what["fault"] for what in decides.outcomes.values() if "fault" in what), None):
         raise Fault(fault)
     happened = _put_outputs(notebook, said, limits)
     evidence = _evidence(said, key, notebook)
     suspect = _suspects(notebook, job)
     held = bool(suspect) and not job["trusted"]
-    checks = [_check(cell, expected, evidence, held) for cell in _graded(notebook)]
+    checks = [_decided(cell, decides.outcomes.get(cell.metadata.nbgrader.grade_id))
+              if cell.metadata.nbgrader.grade_id in asked else _check(cell, expected, evidence, held)
+              for cell in _graded(notebook)]
     tampered = [f"{check.pop('tampered')}, so {check['title']} earns nothing" for check in checks if check["tampered"]]
     would = any(check["held"] for check in checks)
     if would:
@@ -106,24 +131,29 @@ def _fault(said: list[dict]) -> str | None:
     return None
 
 
-def _cells(notebook, job: dict) -> tuple[list[dict | None], dict[str, dict]]:
-    """What the runner gets for each cell, and by name of a graded cell what its evidence must say."""
+def _cells(notebook, job: dict) -> tuple[list[dict | None], dict[str, dict], dict[str, dict]]:
+    """What the runner gets for each cell; by name of a graded cell what its evidence must say, or what we ask it."""
     from mlelab.check import open_lab
+    from teaching import judge
 
+    outside = judge.outside(job["area"])
     numbers = {exercise.name: number for number, exercise in open_lab(job["area"]).exercises.items()}
-    cells, expected = [], {}
+    cells, expected, asked = [], {}, {}
     for cell in notebook.cells:
         if cell.cell_type != "code":
             cells.append(None)
             continue
         name = cell.metadata.get("nbgrader", {}).get("grade_id")
         graded = job["graded"].get(name) if cell.metadata.get("nbgrader", {}).get("grade") else None
-        run = {"name": name, "source": cell.source, "hidden": None}
+        run = {"name": name, "source": cell.source, "hidden": None, "asked": None}
         if graded:
             cell.source = run["source"] = graded["source"]
             cell.metadata.nbgrader["points"] = graded["points"]
             call = _call(cell.source)
-            if call and call[0] in numbers:
+            if call and outside.get((numbers.get(call[0]), call[1])) == call[2] == call[0]:
+                run["asked"] = call[2]
+                asked[name] = {"exercise": numbers[call[0]], "part": call[1]}
+            elif call and call[0] in numbers:
                 expected[name] = {"exercise": numbers[call[0]], "part": call[1], "right": True}
             else:
                 code = hashlib.sha256(cell.source.encode()).hexdigest()
@@ -132,18 +162,19 @@ def _cells(notebook, job: dict) -> tuple[list[dict | None], dict[str, dict]]:
                 everything = sum(job["functions"].values(), [])
                 run["hidden"] = job["functions"].get(exercise) or everything
         cells.append(run)
-    return cells, expected
+    return cells, expected, asked
 
 
-def _call(source: str) -> tuple[str, str | None] | None:
-    """("late_share", None) of a cell that is nothing but `check.late_share(late_share)`."""
+def _call(source: str) -> tuple[str, str | None, str] | None:
+    """("late_share", None, "late_share") of a cell that is nothing but `check.late_share(late_share)`."""
     body = ast.parse(source).body
     call = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and not call.keywords
             and isinstance(call.func.value, ast.Name) and call.func.value.id == "check"):
         return None
     part = call.args[1] if len(call.args) > 1 else ast.Constant(None)
-    return (call.func.attr, part.value) if isinstance(part, ast.Constant) else None
+    answer = call.args[0].id if call.args and isinstance(call.args[0], ast.Name) else ""
+    return (call.func.attr, part.value, answer) if isinstance(part, ast.Constant) else None
 
 
 def _imports(released: list[str]) -> list[tuple[str, str, str | None]]:
@@ -301,6 +332,27 @@ def _check(cell, expected: dict, evidence: dict, held: bool) -> dict:
     check = Check(name, points, points if earned and not held else 0, verdict, misconception, says)
     return {"name": name, "points": points, "score": check.score, "verdict": verdict, "misconception": misconception,
             "says": says, "held": held and earned, "tampered": tampered, "title": check.title}
+
+
+def _decided(cell, outcome: dict | None) -> dict:
+    """What one graded cell earned that was decided outside of the student's process, and why."""
+    import nbformat
+
+    from mlelab.check.outcome import RIGHT
+    from teaching.results import STOPPED, Check
+
+    name, points = cell.metadata.nbgrader.grade_id, float(cell.metadata.nbgrader.points)
+    says = next((_plain(f"{output.ename}: {output.evalue}") for output in cell.outputs
+                 if output.output_type == "error"), "No points: it was not run to its end.")
+    outcome = outcome or {"verdict": STOPPED, "says": says}
+    text = outcome.get("text") or outcome["says"]
+    cell.outputs = [nbformat.v4.new_output("display_data", data={"text/plain": text} | (
+        {"text/html": outcome["html"]} if "html" in outcome else {}))]
+    if outcome["verdict"] != RIGHT:
+        cell.outputs.append(nbformat.v4.new_output("error", ename="NotRight", evalue=text, traceback=[outcome["says"]]))
+    check = Check(name, points, points if outcome["verdict"] == RIGHT else 0, outcome["verdict"])
+    return {"name": name, "points": points, "score": check.score, "verdict": check.verdict, "says": outcome["says"],
+            "misconception": outcome.get("misconception"), "held": False, "tampered": "", "title": check.title}
 
 
 def digest(job: dict) -> str:

@@ -16,6 +16,7 @@ import hashlib
 import hmac
 import io
 import json
+import os
 import random
 import sys
 import time
@@ -38,6 +39,7 @@ def install(shell, area, folder, imports):
     import mlelab.check
     from mlelab.check import lab as labs
     from mlelab.check import outcome as outcomes
+    from mlelab.check.remote import serve
 
     folder = Path(folder)
     key = (folder / "key").read_bytes()
@@ -118,11 +120,31 @@ def install(shell, area, folder, imports):
         else:
             sign(what | {"fooled": "one that returns None"})
 
+    def asked(name, ask, say):
+        """Lend a function of the notebook to the process that decides; it alone has oracle and verdict."""
+        function = shell.user_ns.get(name, _missing(name))
+        ends = os.open(ask, os.O_RDONLY), os.open(say, os.O_WRONLY)
+        try:
+            serve({"answer": function}, *ends)
+        finally:
+            for end in ends:
+                os.close(end)
+
+    hidden.asked = asked
     checked.__doc__, checked.__name__ = labs.Exercise.__call__.__doc__, "__call__"
     labs.Exercise.__call__ = checked
     changed = _watch([module for name, module in sorted(sys.modules.items())
                       if name in WATCHED or name.split(".")[:2] == ["mlelab", "check"]], checks)
     return hidden
+
+
+def _missing(name):
+    """What stands for a function that the notebook does not define."""
+
+    def stops(*args, **kwargs):
+        raise NameError(f"name {name!r} is not defined")
+
+    return stops
 
 
 def _nothing(*args, **kwargs):

@@ -63,7 +63,11 @@ class Notebook:
                 continue
             if self.until - time.monotonic() <= 0:
                 return self.tell(ended="wall", cell=number)
-            if cell["hidden"]:
+            if cell["asked"]:
+                self.tell(asked=cell["name"])
+                ports = [f"{self.job['ports']}/{cell['name']}.{end}" for end in ("ask", "say")]
+                code = f"{self.job['word']}.asked({cell['asked']!r}, *{ports!r})"
+            elif cell["hidden"]:
                 self.put(cell["name"], cell["source"])
                 code = f"{self.job['word']}({cell['name']!r}, {cell['hidden']!r})"
             else:

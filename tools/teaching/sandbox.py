@@ -27,6 +27,7 @@ HOME = "/home/student"
 NOBODY = 61_000  # as root, each sandbox gets a user of its own from here on; they exist nowhere
 SLOTS = 4_000_000
 WORKSPACE = "/tmp/grader"
+PORTS = "/ports"
 HOW = ("Students' code runs in a sandbox made by bubblewrap, which does not work here: {why}. On Linux, install "
        "bubblewrap; elsewhere, grade in the container of book/instructors/hub.md. On a machine that holds nothing "
        "else, --unsafe goes on without it.")
@@ -66,8 +67,11 @@ def available() -> str | None:
     return None if done.returncode == 0 else done.stderr.strip().rpartition("\n")[2] or "it does not start"
 
 
-def run(job: dict, limits: Limits, unsafe: bool = False) -> list[dict]:
-    """The lines that the runner said; the last one names how it ended."""
+def run(job: dict, limits: Limits, ports: Path, hear, unsafe: bool = False) -> list[dict]:
+    """The lines that the runner said; the last one names how it ended.
+
+    ports: a folder of named pipes that the notebook may open. hear: called with each line as it comes.
+    """
     slot = NOBODY + (os.getpid() * 64 + next(_slots)) % SLOTS
     scratch = None
     if unsafe:
@@ -80,19 +84,20 @@ def run(job: dict, limits: Limits, unsafe: bool = False) -> list[dict]:
     else:
         # bwrap itself is seen inside as process 1, and what it was started with can be read there: nothing of yours.
         folder, guard, environment = WORKSPACE, "/grader/guard.py", {}
-        command = [*_walls(slot), *_ceiling(limits), sys.executable, "-I", "/grader/runner.py"]
+        command = [*_walls(slot, ports), *_ceiling(limits), sys.executable, "-I", "/grader/runner.py"]
     job = job | {"wall": limits.wall, "cell": limits.cell, "start": limits.start, "folder": folder, "guard": guard,
+                 "ports": str(ports) if unsafe else PORTS,
                  "output": int(1e6 * limits.output)}
     try:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               env=environment, cwd=scratch or "/", start_new_session=True) as process:
-            return _listen(process, json.dumps(job).encode(), limits)
+            return _listen(process, json.dumps(job).encode(), limits, hear)
     finally:
         if scratch:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _listen(process: subprocess.Popen, job: bytes, limits: Limits) -> list[dict]:
+def _listen(process: subprocess.Popen, job: bytes, limits: Limits, hear) -> list[dict]:
     """Feed the job, read the lines up to a size, and end the sandbox when it uses too much or takes too long."""
     why: list[str] = []
 
@@ -134,6 +139,8 @@ def _listen(process: subprocess.Popen, job: bytes, limits: Limits) -> list[dict]
             break
         with contextlib.suppress(ValueError):
             said.append(json.loads(line))
+        if said:
+            hear(said[-1])
     with contextlib.suppress(subprocess.TimeoutExpired):  # it has said all, and ends by itself
         process.wait(timeout=5)
     status = process.poll()
@@ -191,7 +198,7 @@ def _root() -> bool:
     return any(first <= NOBODY and first + length > NOBODY + SLOTS for first, _, length in spans)
 
 
-def _walls(user: int) -> list[str]:
+def _walls(user: int, ports: Path | None = None) -> list[str]:
     """bwrap with what the notebook may see: the system, this Python and the course's package and data, read-only."""
     bwrap = [shutil.which("bwrap") or "bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-net",
              "--unshare-ipc", "--unshare-uts", "--hostname", f"grading-{os.getpid()}", "--unshare-cgroup-try",
@@ -224,6 +231,8 @@ def _walls(user: int) -> list[str]:
     packaged = Path(sys.prefix).glob("lib/python*/site-packages/mlelab/solutions")
     for solutions in packaged:  # where the course is installed as a package, its solutions lie beside it
         bwrap += ["--tmpfs", str(solutions)]
+    if ports:
+        bwrap += ["--ro-bind", str(ports), PORTS]
     bwrap += ["--perms", "0755", "--tmpfs", "/grader"]
     for name in ("runner.py", "guard.py"):
         bwrap += ["--ro-bind", str(HERE / name), f"/grader/{name}"]
