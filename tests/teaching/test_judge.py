@@ -1,6 +1,7 @@
 """Checks that are decided outside of the student's process: the same verdicts, and no trick of a notebook helps."""
 
 import inspect
+import os
 import textwrap
 
 import nbformat
@@ -8,7 +9,9 @@ import pytest
 from teaching import grading, judge
 
 from mlelab.check import open_lab
-from mlelab.check.source import exercise_code, lab_source
+from mlelab.check.remote import serve
+from mlelab.check.source import exercise_code, lab_source, solution
+from tests.teaching.conftest import ROOT
 from tests.wrong_answers import answers
 
 pytestmark = pytest.mark.usefixtures("sandbox")
@@ -133,6 +136,26 @@ def test_a_process_that_ends_or_a_function_that_is_not_there_is_no_fault_of_ours
 def test_a_call_that_does_not_come_back_is_ended():
     found = graded("def psi(*given, **more):\n    while True: pass", limits={"cell": 3})
     assert (found["score"], found["verdict"]) in ((0, "stopped"), (0, "wrong"))
+
+
+OUTSIDE = [(area, number, part) for area in sorted(path.name for path in (ROOT / "labs").iterdir() if path.is_dir())
+           for number, part in judge.outside(area)]
+
+
+@pytest.mark.parametrize(("area", "number", "part"), OUTSIDE)
+def test_our_own_solution_is_right_outside(tmp_path, area, number, part):
+    """What cannot cross as plain data would be wrong for everybody."""
+    ends = [tmp_path / f"check.{end}" for end in ("ask", "say")]
+    for end in ends:
+        os.mkfifo(end)
+    decides = judge.Judge()
+    decides.ask(area, tmp_path, "check", {"exercise": number, "part": part})
+    ask, say = os.open(ends[0], os.O_RDONLY), os.open(ends[1], os.O_WRONLY)
+    serve({"answer": solution(area, number, open_lab(area).exercises[number].name)}, ask, say)
+    os.close(ask), os.close(say)
+    decides.hear("check", failed=False)
+    decides.end()
+    assert decides.outcomes["check"]["verdict"] == "right", decides.outcomes["check"]
 
 
 def test_what_is_decided_outside_is_what_the_engine_knows():

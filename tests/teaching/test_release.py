@@ -41,7 +41,7 @@ def to_term(term, run, monkeypatch):
 
 def test_a_release_without_extras_is_the_lab_we_publish(term, to_term, empty):
     status, said = to_term("--handout", term.parent / "handout")
-    assert status == 0 and "2 points; the course without solutions is in " in said
+    assert status == 0 and "2 points, 0 of them decided outside; the course without solutions is in " in said
     assert (term.parent / "handout" / "labs" / AREA / "lab.ipynb").read_bytes() == empty
     assert (term / "labs" / AREA / "lab.ipynb").read_bytes() == empty
     config = (term / "nbgrader_config.py").read_text()
@@ -52,7 +52,7 @@ def test_due_date_hidden_checks_and_copies(term, to_term, hidden, course):
     status, said = to_term("--due", "2027-02-01T23:59+01:00", "--hidden", hidden, "--roster", course / "roster.csv",
                            "--no-solutions")
     assert status == 0
-    assert "4 points, 1 hidden checks, due 2027-02-01 23:59 +0100, 4 copies." in said
+    assert "4 points, 0 of them decided outside, 1 hidden checks, due 2027-02-01 23:59 +0100, 4 copies." in said
     lab = nbformat.read(term / "labs" / AREA / "lab.ipynb", as_version=4)
     assert "**Due 01 February 2027, 23:59 (UTC+0100).**" in lab.cells[0].source
     assert 'os.environ["MLELAB_CLASS"] = "1"' in lab.cells[1].source
@@ -160,6 +160,10 @@ def test_the_handout_has_no_solutions_and_works(tmp_path):
     shown = subprocess.run([sys.executable, "-c", "import mlelab; mlelab.start('00_start').solution('0.1')"],
                            cwd=handout, capture_output=True, text=True, env={"PYTHONPATH": str(handout)})
     assert "The solutions are not part of this copy of the course." in shown.stdout, shown.stderr
+    right = "check = mlelab.start('09_monitoring'); check.log_line(lambda *given: '{}')"
+    found = subprocess.run([sys.executable, "-c", f"import mlelab; {right}"], cwd=handout, capture_output=True, text=True,
+                           env={"PYTHONPATH": str(handout)})
+    assert "9.6 log_line: wrong" in found.stderr, found.stderr
     assert '"solutions" =' not in (handout / "pyproject.toml").read_text()
 
 

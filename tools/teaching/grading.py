@@ -133,11 +133,9 @@ def _fault(said: list[dict]) -> str | None:
 
 def _cells(notebook, job: dict) -> tuple[list[dict | None], dict[str, dict], dict[str, dict]]:
     """What the runner gets for each cell; by name of a graded cell what its evidence must say, or what we ask it."""
-    from mlelab.check import open_lab
     from teaching import judge
 
     outside = judge.outside(job["area"])
-    numbers = {exercise.name: number for number, exercise in open_lab(job["area"]).exercises.items()}
     cells, expected, asked = [], {}, {}
     for cell in notebook.cells:
         if cell.cell_type != "code":
@@ -149,12 +147,12 @@ def _cells(notebook, job: dict) -> tuple[list[dict | None], dict[str, dict], dic
         if graded:
             cell.source = run["source"] = graded["source"]
             cell.metadata.nbgrader["points"] = graded["points"]
-            call = _call(cell.source)
-            if call and outside.get((numbers.get(call[0]), call[1])) == call[2] == call[0]:
+            call = called(cell.source, job["area"])
+            if call and call[:2] in outside:
                 run["asked"] = call[2]
-                asked[name] = {"exercise": numbers[call[0]], "part": call[1]}
-            elif call and call[0] in numbers:
-                expected[name] = {"exercise": numbers[call[0]], "part": call[1], "right": True}
+                asked[name] = {"exercise": call[0], "part": call[1]}
+            elif call:
+                expected[name] = {"exercise": call[0], "part": call[1], "right": True}
             else:
                 code = hashlib.sha256(cell.source.encode()).hexdigest()
                 expected[name] = {"hidden": name, "code": code, "right": True}
@@ -165,16 +163,20 @@ def _cells(notebook, job: dict) -> tuple[list[dict | None], dict[str, dict], dic
     return cells, expected, asked
 
 
-def _call(source: str) -> tuple[str, str | None, str] | None:
-    """("late_share", None, "late_share") of a cell that is nothing but `check.late_share(late_share)`."""
-    body = ast.parse(source).body
+def called(source: str, area: str) -> tuple[str, str | None, str] | None:
+    """("0.2", None, "late_share"), exercise, part and answer, of a cell that is only `check.late_share(late_share)`."""
+    from mlelab.check import open_lab
+
+    body = ast.parse(source).body if "HIDDEN TESTS" not in source else []
     call = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and not call.keywords
             and isinstance(call.func.value, ast.Name) and call.func.value.id == "check"):
         return None
+    numbers = {exercise.name: number for number, exercise in open_lab(area).exercises.items()}
     part = call.args[1] if len(call.args) > 1 else ast.Constant(None)
     answer = call.args[0].id if call.args and isinstance(call.args[0], ast.Name) else ""
-    return (call.func.attr, part.value, answer) if isinstance(part, ast.Constant) else None
+    known = call.func.attr in numbers and isinstance(part, ast.Constant)
+    return (numbers[call.func.attr], part.value, answer) if known else None
 
 
 def _imports(released: list[str]) -> list[tuple[str, str, str | None]]:
