@@ -1,7 +1,8 @@
 """What students hand in by accident or on purpose: broken, strange and hostile files, with the points each must get.
 
-Each case makes its file from lab 0 (two checks of one point each, and a hidden one of two points, see HIDDEN), so
-nothing large is kept here. `says` is a word of the sentence that the grader must say about it.
+Each case makes its file from lab 0, so nothing large is kept here: two checks of one point each, which are decided
+outside of its process, and a hidden one of two points, which runs in it (see HIDDEN). `says` is a word of the sentence
+that the grader must say about it.
 """
 
 import base64
@@ -256,19 +257,19 @@ own_cell("asks_for_input", 4, "StdinNotImplementedError", "name = input('Your na
 
 # Against the checks: nothing is solved, so nothing may be earned
 
-own_cell("check_replaced", 0, "no evidence", """
+own_cell("check_replaced", 0, "0 of 4", """
 class Fine:
     def __getattr__(self, name):
         return lambda *answers, **more: print(f"✔ 0.1 {name}: right\\n  All is well.")
 check = Fine()""", sample=True)
-own_cell("check_method_replaced", 0, "no evidence", """
+own_cell("check_method_replaced", 0, "0 of 4", """
 def fine(*answers, **more):
     print("✔ 0.1 check_environment: right\\n  All is well.")
 check.check_environment = check.late_share = fine""")
-own_cell("call_of_checks_replaced", 0, "no evidence", """
+own_cell("call_of_checks_replaced", 0, "0 of 4", """
 type(check.late_share).__call__ = lambda self, *answers, **more: print(f"✔ {self.number} {self.name}: right\\n  Fine.")
 """)
-own_cell("require_replaced", 0, "is not what it was before the first cell", """
+own_cell("require_replaced", 0, "0 of 4", """
 from mlelab.check.lab import Trial
 Trial.require = lambda *things, **more: None
 def check_environment(needed, installed): return dict.fromkeys(needed, "ok")
@@ -277,17 +278,17 @@ own_cell("outcome_replaced", 0, "0 of 4", """
 import mlelab.check.lab as labs
 from mlelab.check.outcome import Outcome
 labs.Exercise.outcome = lambda self, *answers: Outcome(self.number, self.name, "right", "Fine.")""")
-own_cell("code_of_a_check_replaced", 0, "is not what it was before the first cell", """
+own_cell("code_of_a_check_replaced", 0, "AttributeError", """
 check.late_share.body.__code__ = (lambda trial, answer: "Fine.").__code__
 check.check_environment.body.__code__ = (lambda trial, answer: "Fine.").__code__""")
-own_cell("comparison_replaced", 0, "numpy.isclose is not what it was", """
+own_cell("comparison_replaced", 0, "0 of 4", """
 np.isclose = lambda *things, **more: np.True_
 def late_share(delays, threshold): return 0.25 if len(delays) > 1 else float("nan")""")
-own_cell("random_numbers_fixed", 0, "randbits is not what it was before the first cell", """
+own_cell("random_numbers_fixed", 2, "randbits is not what it was before the first cell", """
 import secrets
 secrets.randbits = lambda bits: 4
 check.late_share.lab.student = None""", solved=True)
-own_cell("what_pandas_inherits_hidden", 0, "Series.equals is not what it was before the first cell", """
+own_cell("what_pandas_inherits_hidden", 2, "Series.equals is not what it was before the first cell", """
 import pandas as pd
 def patched(kind): kind.equals = lambda *things: True
 patched(pd.Series)""", solved=True, sample=True)
@@ -302,7 +303,7 @@ own_cell("asserts_taken_out", 0, "0 of 4", """
 shell = get_ipython()
 shell.input_transformers_post.append(lambda lines: [line.replace("assert ", "") for line in lines])
 late_share = check_environment = lambda *things: 0.5""")
-own_cell("cells_not_run", 0, "no evidence", """
+own_cell("cells_not_run", 0, "0 of 4", """
 shell = get_ipython()
 def run_cell(code, *things, **more):
     print("✔ 0.1 check_environment: right\\n  Fine.")
@@ -330,7 +331,7 @@ def late_share(delays, threshold):
     return notebook
 
 
-own_cell("evidence_forged", 0, "held back", """
+own_cell("evidence_forged", 0, "0 of 4", """
 import hashlib, json
 from IPython.display import publish_display_data
 cells = dict(zip(type(check.late_share).__call__.__code__.co_freevars, type(check.late_share).__call__.__closure__))
@@ -376,7 +377,7 @@ own_cell("reads_the_solutions", 4, "FileNotFoundError", LOOK.replace("WHAT", "la
     "/THERE", f"/solutions/{AREA}/lab.ipynb"), solved=True)
 own_cell("reads_other_students_work", 4, "FileNotFoundError", LOOK.replace("WHAT", "submitted").replace(
     "/THERE", f"/submitted/solved/{AREA}/lab.ipynb"), solved=True)
-own_cell("reads_the_environment", 0, "held back", """
+own_cell("reads_the_environment", 2, "held back", """
 import glob, os
 print(dict(os.environ))
 for path in glob.glob('/proc/*/environ'):
@@ -384,7 +385,7 @@ for path in glob.glob('/proc/*/environ'):
         print(open(path).read())
     except OSError as error:
         print(error)""", solved=True, sample=True)
-own_cell("reads_the_runners_memory", 0, "Permission", """
+own_cell("reads_the_runners_memory", 2, "Permission", """
 import os
 print(open(f'/proc/{os.getppid()}/maps').read()[:100])
 open(f'/proc/{os.getppid()}/mem', 'rb')""", last=True, solved=True)
@@ -419,7 +420,7 @@ while True:
         os.fork()
     except OSError:
         pass""", last=True, solved=True)
-own_cell("thread_bomb", 4, "cell 29", """
+own_cell("thread_bomb", 4, "cell ", """
 import threading, time
 while True:
     threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()""", last=True, solved=True)
@@ -452,12 +453,12 @@ own_cell("leaves_at_the_end", 4, "the kernel died", "import os\nos._exit(0)", la
 own_cell("leaves_at_the_start", 0, "the kernel died", "import os\nos._exit(0)", solved=True)
 own_cell("kills_everything", 4, "ended early", "import os\nos.kill(-1, 9)", last=True, solved=True)
 own_cell("kills_the_runner", 4, "ended early", "import os\nos.kill(os.getppid(), 9)", last=True, solved=True)
-own_cell("leaves_processes_behind", 0, "held back", """
+own_cell("leaves_processes_behind", 2, "held back", """
 import subprocess
 for _ in range(5):
     subprocess.Popen(['sleep', '3600'], start_new_session=True)""", last=True, solved=True)
 own_cell("closes_all_files", 4, "cell", "import os\nos.closerange(0, 4096)", last=True, solved=True)
-own_cell("traces_the_hidden_check", 0, "held back", """
+own_cell("traces_the_hidden_check", 2, "held back", """
 import sys
 def look(frame, event, argument):
     if frame.f_code.co_filename == '<hidden check>':

@@ -97,13 +97,13 @@ def test_a_second_run_grades_nobody_again(course, capsys):
 
 def test_points_held_back_are_given_to_who_is_trusted(course, capsys):
     """For the file that was looked at, and no other."""
-    name = "evidence_forged"
+    name = "reads_the_environment"
     teach.main(["autograde", AREA, "--course", str(course), "--trust", name, *WORDS])
-    assert f"1 of 1  {name}: 2 of 4 points" in capsys.readouterr().out
+    assert f"1 of 1  {name}: 4 of 4 points" in capsys.readouterr().out
     path = course / "submitted" / name / AREA / "lab.ipynb"
-    path.write_text(path.read_text().replace("import hashlib, json", "import json"))
+    path.write_text(path.read_text().replace("import glob, os", "import os, glob"))
     teach.main(["autograde", AREA, "--course", str(course), *WORDS])
-    assert f"1 of 1  {name}: 0 of 4 points" in capsys.readouterr().out
+    assert f"1 of 1  {name}: 2 of 4 points" in capsys.readouterr().out
 
 
 def test_a_score_that_a_person_gave_stays(course):

@@ -38,16 +38,20 @@ class Judge:
 
     def hear(self, name: str, failed: bool) -> None:
         """Keep the outcome of a check whose cell is through; without one the process is ended, and begins anew."""
-        line = ""
         gone = self.process and self.process.poll() is not None
-        if self.process and not failed and select.select([self.process.stdout], [], [], SECONDS)[0]:
-            line = self.process.stdout.readline()
-        if line:
-            self.outcomes[name] = json.loads(line)
+        # The student's process cannot get through its cell before we are connected, unless it evades.
+        connected = self.process and not gone and self._line(2)
+        said = connected and self._line(SECONDS)
+        if said:
+            self.outcomes[name] = json.loads(said)
             return
         self.end()
-        if gone or not failed:
+        if gone or connected and not failed:
             self.outcomes[name] = {"fault": "the checking process did not answer"}
+
+    def _line(self, seconds: float) -> str:
+        ready = select.select([self.process.stdout], [], [], seconds)[0]
+        return self.process.stdout.readline() if ready else ""
 
     def end(self) -> None:
         if self.process:
@@ -79,6 +83,8 @@ def main(area: str) -> None:
         exercise = lab.exercises[what["exercise"]]
         ends = [os.open(f"{what['ports']}/{what['name']}.{end}", how) for end, how in (
             ("ask", os.O_WRONLY), ("say", os.O_RDONLY))]
+        sys.stdout.write("connected\n")
+        sys.stdout.flush()
         try:
             outcome = exercise.outcome(Remote(ends[1], ends[0])("answer"), what["part"])
             found = {"verdict": outcome.verdict, "says": outcome.says, "text": repr(outcome),

@@ -100,9 +100,10 @@ def run(arguments) -> int:
     graded = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]
     points = sum(cell.metadata.nbgrader.points for cell in graded)
     outside = judge.outside(area)
-    apart = sum(cell.metadata.nbgrader.points for cell in graded
-                if (call := grading.called(cell.source, area)) and call[:2] in outside)
-    print(f"{released}: {points:g} points, {apart:g} of them decided outside" + (f", {len(hidden)} hidden checks" if hidden else "")
+    calls = [(cell.metadata.nbgrader.points, grading.called(cell.source, area)) for cell in graded]
+    apart = sum(worth for worth, call in calls if call and call[:2] in outside)
+    print(f"{released}: {points:g} points, {apart:g} of them decided outside"
+          + (f", {len(hidden)} hidden checks" if hidden else "")
           + (f", due {due:%Y-%m-%d %H:%M %z}" if due else "") + (f", {len(people)} copies" if people else "")
           + (f"; the course without solutions is in {arguments.handout}" if arguments.handout else "") + ".")
     return 0
@@ -112,17 +113,12 @@ def handout(root: Path, target: Path) -> None:
     """The course as a class gets it."""
     import shutil
 
-    from mlelab.check.source import pack
-    from teaching import classroom
-
     target.mkdir(parents=True, exist_ok=True)
     for name in HANDOUT:
         if (root / name).is_dir():
             shutil.copytree(root / name, target / name, ignore=shutil.ignore_patterns(*LEFT_OUT))
         elif (root / name).exists():
             shutil.copy(root / name, target)
-    for lab in sorted(root.glob("solutions/*/lab.py")):  # packed: checks compare with them, and nobody reads them
-        classroom.save(target / "mlelab" / "check" / "oracles" / f"{lab.parent.name}.json", pack(lab.parent.name))
     project = target / "pyproject.toml"
     lines = project.read_text(encoding="utf-8").splitlines(keepends=True)
     project.write_text("".join(line for line in lines if not line.startswith('"solutions" =')), encoding="utf-8")

@@ -228,9 +228,10 @@ def _walls(user: int, ports: Path | None = None) -> list[str]:
             bwrap += ["--perms", "0755", "--dir", str(parent)]
         bwrap += ["--ro-bind", path, path]
         made.add(Path(path))
-    packaged = Path(sys.prefix).glob("lib/python*/site-packages/mlelab/solutions")
-    for solutions in packaged:  # where the course is installed as a package, its solutions lie beside it
-        bwrap += ["--tmpfs", str(solutions)]
+    for package in (ROOT / "mlelab", *Path(sys.prefix).glob("lib/python*/site-packages/mlelab")):
+        for answers in (package / "solutions", package / "check" / "oracles"):  # where it is installed, and packed ones
+            if answers.is_dir():
+                bwrap += ["--tmpfs", str(answers)]
     if ports:
         bwrap += ["--ro-bind", str(ports), PORTS]
     bwrap += ["--perms", "0755", "--tmpfs", "/grader"]
