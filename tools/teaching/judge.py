@@ -10,6 +10,7 @@ import os
 import select
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve()
@@ -21,19 +22,18 @@ class Judge:
     """A checking process for the submissions of one thread, started when it is first needed. It ends with us."""
 
     def __init__(self):
-        self.area, self.process = "", None
+        self.area, self.process, self.waiting = "", None, b""
         self.outcomes: dict[str, dict] = {}
 
     def ask(self, area: str, ports: Path, name: str, what: dict) -> None:
         """Begin with one check; the student's process waits at the pipes of that name."""
         if self.process is None or self.area != area:
             self.end()
-            self.area = area
+            self.area, self.waiting = area, b""
             self.process = subprocess.Popen([sys.executable, "-c", START, *map(str, HERE.parents[1:3]), area],
-                                            text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                            stderr=subprocess.DEVNULL)
+                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(json.dumps(what | {"name": name, "ports": str(ports)}) + "\n")
+            self.process.stdin.write(json.dumps(what | {"name": name, "ports": str(ports)}).encode() + b"\n")
             self.process.stdin.flush()
 
     def hear(self, name: str, failed: bool) -> None:
@@ -49,9 +49,17 @@ class Judge:
         if gone or connected and not failed:
             self.outcomes[name] = {"fault": "the checking process did not answer"}
 
-    def _line(self, seconds: float) -> str:
-        ready = select.select([self.process.stdout], [], [], seconds)[0]
-        return self.process.stdout.readline() if ready else ""
+    def _line(self, seconds: float) -> bytes:
+        """The next line, or nothing after so many seconds or at the end."""
+        until = time.monotonic() + seconds
+        while b"\n" not in self.waiting:
+            ready = select.select([self.process.stdout], [], [], max(0, until - time.monotonic()))[0]
+            more = os.read(self.process.stdout.fileno(), 2**16) if ready else b""
+            if not more:
+                return b""
+            self.waiting += more
+        line, _, self.waiting = self.waiting.partition(b"\n")
+        return line
 
     def end(self) -> None:
         if self.process:
