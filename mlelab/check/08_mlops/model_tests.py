@@ -13,6 +13,8 @@ DELAY = {"rises": lambda delay, hour: 0.002 * delay, "stays": lambda delay, hour
          "falls in the morning": lambda delay, hour: np.where(hour < 9, -0.001, 0.003) * delay,
          "falls a lot in the morning": lambda delay, hour: np.where(hour < 9, -0.002, 0.0002) * delay,
          "rises, then falls": lambda delay, hour: 0.004 * delay - 0.2 * (delay >= 60)}
+EXACT = {"falls from 60": lambda delay, hour: -0.1 * (delay >= 60),
+         "falls after 60": lambda delay, hour: -0.1 * (delay > 60)}
 
 
 @lab.exercise("8.7", section="tests-for-a-model", hints=(
@@ -29,9 +31,14 @@ class model_tests:
         model = {"spoilt": d.pick(SPOILT), "delay": d.pick(list(DELAY)), "reads flight": d.flag(0.3),
                  "skill": d.pick([0.02, 0.012, 0.0, -0.01])}
         train, held_out = (_rows(d.rng(), d.pick([0.1, 0.3, 0.38, 0.5, 0.7]), d.int(0, 40)) for _ in range(2))
+        edge = d.pick(["", "", "", "", *EXACT, "0", "1"])
+        if edge in EXACT:  # exactly 30 minutes more decide
+            model["delay"], held_out["origin_delay_3h"] = edge, 30.0
+        elif edge:  # a chance that just is one
+            model["spoilt"] = edge
         p, more = (_chance(model, held_out, delay) for delay in (0, 30))
-        auc = roc_auc_score(held_out["late"], p)
-        d.need(abs(auc - 0.6) > 0.005 and (model["delay"] == "stays" or abs(more.mean() - p.mean()) > 1e-3))
+        auc = roc_auc_score(held_out["late"], np.nan_to_num(_predict(model, held_out)))
+        d.need(abs(auc - 0.6) > 0.005 and ((more == p).all() or abs(more.mean() - p.mean()) > 1e-3))
         return dict(model=model, train=train, held_out=held_out)
 
     def run(model_tests, model, train, held_out):
@@ -75,7 +82,8 @@ def _rows(rng, noise: float, delay: int) -> pd.DataFrame:
 
 def _chance(model: dict, rows: pd.DataFrame, delay: float = 0.0) -> np.ndarray:
     hour, number = rows["hour"].to_numpy(), rows["flight"].to_numpy()
-    p = 0.4 + model["skill"] * (hour - 14) + DELAY[model["delay"]](rows["origin_delay_3h"].to_numpy() + delay, hour)
+    by_delay = (DELAY | EXACT)[model["delay"]](rows["origin_delay_3h"].to_numpy() + delay, hour)
+    p = 0.4 + model["skill"] * (hour - 14) + by_delay
     return p + model["reads flight"] * 0.05 * (number * 7_919 % 10_007 / 10_007)
 
 
@@ -85,6 +93,7 @@ def _predict(model: dict, rows: pd.DataFrame) -> np.ndarray:
     p = np.where(rows["hour"] == 9, np.nan, p) if spoilt == "nan" else p
     p = np.where(rows["hour"] == 9, 1.2, p) if spoilt == "above 1" else p
     p = np.where(rows["hour"] == 9, -0.1, p) if spoilt == "below 0" else p
+    p = np.where(rows["hour"] == 9, float(spoilt), p) if spoilt in ("0", "1") else p
     p = 100 * p if spoilt == "percent" else p
     if len(rows) == 1 and spoilt.endswith("for one row"):
         return p[0] if spoilt.startswith("no shape") else p.reshape(1, 1)
