@@ -30,7 +30,7 @@ class ingest:
 
     def inputs(d):
         """A first delivery; a second one, with a corrected file and perhaps another; which write of it stops."""
-        columns = d.order(["time", "origin", "delay", "note"])[:d.int(2, 4)]
+        columns = d.order(["time", "origin", "dep_delay", "note"])[:d.int(2, 4)]
 
         def file():
             lines = d.list(0, 5, lambda: [d.pick(VALUES) for _ in range(d.pick([len(columns)] * 3 + [1, 5]))])
