@@ -31,6 +31,7 @@ def write(exercise: Exercise, pool: int = POOL) -> str:
         "  " + json.dumps(case) for case in kept[number]["cases"]) + "]}" for number in order)
     path.write_text("{\n" + body + "\n}\n")
     spec.__dict__.pop("corpus", None)
+    spec.__dict__.pop("_observed", None)
     return f"{exercise.number}: {len(cases)} kept cases; no case kills: {', '.join(alive) or 'nothing'}"
 
 
