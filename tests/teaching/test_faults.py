@@ -14,7 +14,7 @@ import psutil
 import pytest
 import teach
 from nbgrader.api import Gradebook
-from teaching import books, classroom, grading, repair, sandbox
+from teaching import books, classroom, grading, judge, repair, sandbox
 
 from tests.journeys.students import handed_in
 from tests.teaching.conftest import AREA
@@ -74,7 +74,13 @@ def our_own_mistake(monkeypatch, tmp_path):
     monkeypatch.setattr(grading, "_put_outputs", lambda *given: 1 / 0)
 
 
+def no_checking_process(monkeypatch, tmp_path):
+    monkeypatch.setattr(judge, "START", "raise SystemExit")
+    grading._mine.__dict__.clear()
+
+
 @pytest.mark.parametrize(("breaks", "says"), [
+    (no_checking_process, "the checking process did not start"),
     (broken_environment, "the kernel did not start (RuntimeError: the guard did not start: built for another Python)"),
     (late_kernel, "the kernel did not start (RuntimeError: "),
     (silent_sandbox, "the sandbox ended before the kernel was there (no such luck)"),

@@ -75,6 +75,8 @@ def grade(job: dict) -> dict:
     key = secrets.token_hex(32)
     decides = vars(_mine).setdefault("judge", judge.Judge())
     decides.outcomes = {}
+    if asked and not decides.begin(job["area"]):
+        raise Fault("the checking process did not start")
     with tempfile.TemporaryDirectory(prefix="mlelab-ports-") as ports:
         os.chmod(ports, 0o755)
         for name in asked:

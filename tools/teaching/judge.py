@@ -15,6 +15,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve()
 START = "import sys; sys.path[:1] = sys.argv[1:3]; from teaching.judge import main; main(sys.argv[3])"
+STARTING = 300  # seconds until it is ready
 SECONDS = 90  # to say the outcome, once the student's cell is through
 
 
@@ -25,22 +26,30 @@ class Judge:
         self.area, self.process, self.waiting = "", None, b""
         self.outcomes: dict[str, dict] = {}
 
-    def ask(self, area: str, ports: Path, name: str, what: dict) -> None:
-        """Begin with one check; the student's process waits at the pipes of that name."""
-        if self.process is None or self.area != area:
+    def begin(self, area: str) -> bool:
+        """Be ready for the checks of a lab, before a student's time runs."""
+        if self.process is None or self.process.poll() is not None or self.area != area:
             self.end()
             self.area, self.waiting = area, b""
             self.process = subprocess.Popen([sys.executable, "-c", START, *map(str, HERE.parents[1:3]), area],
                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            if self._line(STARTING) != b"ready":
+                self.end()
+        return self.process is not None
+
+    def ask(self, area: str, ports: Path, name: str, what: dict) -> None:
+        """Begin with one check; the student's process waits at the pipes of that name."""
+        if not self.begin(area):
+            return
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(json.dumps(what | {"name": name, "ports": str(ports)}).encode() + b"\n")
             self.process.stdin.flush()
 
     def hear(self, name: str, failed: bool) -> None:
         """Keep the outcome of a check whose cell is through; without one the process is ended, and begins anew."""
-        gone = self.process and self.process.poll() is not None
+        gone = self.process is None or self.process.poll() is not None
         # The student's process cannot get through its cell before we are connected, unless it evades.
-        connected = self.process and not gone and self._line(2)
+        connected = not gone and self._line(2)
         said = connected and self._line(SECONDS)
         if said:
             self.outcomes[name] = json.loads(said)
@@ -86,6 +95,8 @@ def main(area: str) -> None:
     for exercise in lab.exercises.values():
         if isinstance(exercise.body, type):  # a third of a million rows are not sent: kept cases and draws decide
             exercise.body.real, exercise.body.figure = None, "Right on all inputs that were tried."
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     for line in sys.stdin:
         what = json.loads(line)
         exercise = lab.exercises[what["exercise"]]
