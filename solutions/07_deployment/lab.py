@@ -70,7 +70,9 @@ print(sorted(path.name for path in (folder / "small").iterdir()), "digest", smal
 # manifest that fits. You know the digest of the manifest from a place where nobody else can write.
 
 # %% exercise="7.1"
-def load_bundle(folder: Path, schema: int, digest: str) -> Callable[[np.ndarray], np.ndarray]:
+def load_bundle(
+    folder: Path, schema: int, digest: str
+) -> Callable[[np.ndarray], np.ndarray]:
     """A function that predicts with the bundle in `folder`, which may have been moved.
 
     schema: the schema that your code was written for. digest: sha256 of the registered
@@ -156,7 +158,9 @@ print("broken:", served.problems([one[0] | {"hour": None}]))
 # you failed.
 
 # %% exercise="7.2"
-def handle(payload: dict, score, columns: dict[str, str], version: str) -> tuple[int, dict]:
+def handle(
+    payload: dict, score, columns: dict[str, str], version: str
+) -> tuple[int, dict]:
     """Status and body for one request.
 
     payload: `request_id`, and `instances`, which should be a list of objects.
@@ -251,7 +255,9 @@ print("more than 5 times as many rows a second in calls of 100 as one by one:", 
 # ### Exercise 7.3: micro-batches (1 point)
 
 # %% exercise="7.3"
-def micro_batches(arrivals: np.ndarray, max_size: int, max_wait: float) -> list[tuple[float, list[int]]]:
+def micro_batches(
+    arrivals: np.ndarray, max_size: int, max_wait: float
+) -> list[tuple[float, list[int]]]:
     """Which requests leave together, and when.
 
     arrivals: ascending times; max_size: most requests in a batch, at least 1; max_wait:
@@ -743,7 +749,10 @@ for busy in (0.5, 0.6, 0.8, 0.95):
 # ### Exercise 7.8: an autoscaler (1 point)
 
 # %% exercise="7.8"
-def replicas(loads: np.ndarray, service_s: float, target: float, low: int, high: int, cooldown: int) -> list[int]:
+def replicas(
+    loads: np.ndarray, service_s: float, target: float, low: int, high: int,
+    cooldown: int,
+) -> list[int]:
     """Replicas for each step of a load.
 
     loads: requests a second, one for each step; service_s: seconds of work for a

@@ -512,8 +512,10 @@ print({month: round(roc_auc_score(by_month[month]["late"], march.predict_proba(b
 # ### Exercise 8.6: simulate a policy (1 point)
 
 # %% exercise="8.6"
-def simulate_policy(months: list[int], fit, cost, policy, window: int | None, fit_cost: float, start: int
-                    ) -> pd.DataFrame:
+def simulate_policy(
+    months: list[int], fit, cost, policy, window: int | None, fit_cost: float,
+    start: int,
+) -> pd.DataFrame:
     """What a retraining policy would have cost, month by month.
 
     months: ascending; they need not begin at 1, and some before `start` may be missing.
@@ -611,7 +613,9 @@ print("invariant to the flight number:", np.allclose(p, q))
 # ### Exercise 8.7: four tests (2 points)
 
 # %% exercise="8.7"
-def model_tests(predict, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, bool]:
+def model_tests(
+    predict, train: pd.DataFrame, held_out: pd.DataFrame
+) -> dict[str, bool]:
     """Whether a model passes four tests, on the held-out rows.
 
     predict(rows) -> chances, an array. train: the rows that it learned from; held_out:
