@@ -24,8 +24,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import environment
+from .seed import seed
 
-__all__ = ["connect", "local", "where"]
+__all__ = ["connect", "local", "seed", "where"]
 
 _lease: tuple[int, socket.socket] | None = None  # port of the proxy, and the connection that we hold open to it
 

@@ -98,9 +98,7 @@ def test_frames_in_and_out(gcs):
     store.delete(force=True)
 
 
-def test_there_is_no_sql(cloud):
-    with pytest.raises(exceptions.MethodNotImplemented, match="BigQuery POST"):
-        bigquery.Client().query("SELECT 1")
+def test_a_table_that_is_not_there(cloud):
     with pytest.raises(exceptions.NotFound):
         bigquery.Client().get_table("p.d.none")
 
@@ -128,6 +126,11 @@ def test_feature_views(cloud, gcs):
     view.sync()
     values = {f["name"]: next(iter(f["value"].values())) for f in view.read("a").to_dict()["features"]}
     assert (int(values["trips"]), values["score"]) == (3, 0.3)
+    bigquery.Client(project=project).query("CREATE VIEW d.few AS SELECT * EXCEPT (score) FROM d.t").result()
+    source = feature_store.utils.FeatureViewBigQuerySource(uri=f"bq://{project}.d.few", entity_id_columns=["entity_id"])
+    few = online.create_feature_view("v4", source)
+    few.sync()
+    assert "score" not in {f["name"] for f in few.read("a").to_dict()["features"]}
     group = FeatureGroup.create(
         "g", feature_store.utils.FeatureGroupBigQuerySource(uri=uri, entity_id_columns=["entity_id"])
     )
@@ -145,7 +148,7 @@ def test_feature_views(cloud, gcs):
         feature_store.utils.FeatureViewBigQuerySource(uri=f"bq://{project}.d.none", entity_id_columns=["entity_id"]),
     )
     sync = missing.sync()
-    assert "has no BigQuery" in missing.get_sync(sync.name).gca_resource.final_status.message
+    assert "Not found: Table" in missing.get_sync(sync.name).gca_resource.final_status.message
     online.delete(force=True)
 
 

@@ -1,8 +1,4 @@
-"""As much of BigQuery as the Vertex AI library calls by itself: datasets, loads of Parquet, and reading tables back.
-
-A table `project.dataset.table` is the object `gs://PROJECT-bigquery/DATASET/TABLE.parquet`, which a learner may also
-put there. There is no SQL.
-"""
+"""BigQuery's REST interface: datasets, loads of Parquet, query jobs, and reading tables back."""
 
 from __future__ import annotations
 
@@ -11,16 +7,14 @@ import json
 import re
 import secrets
 import urllib.parse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..wire.errors import CloudError, invalid, not_found, precondition
 from .blobs import Blobs
-from .tables import bigquery_stem, bigquery_table
 from .uploads import MAX_UPLOAD, multipart
+from .warehouse import Query, arrow_table, bigquery_table, json_rows, write_table
 
-if TYPE_CHECKING:
-    import pandas as pd
-
+MAX_JOBS = 1000
 BATCH = 10_000  # rows in one message of a read
 TYPES = {  # by the beginning of Arrow's name
     "int": "INTEGER", "uint": "INTEGER", "float": "FLOAT", "double": "FLOAT", "bool": "BOOLEAN", "binary": "BYTES",
@@ -28,18 +22,12 @@ TYPES = {  # by the beginning of Arrow's name
 }  # fmt: skip
 
 
-def write_table(storage: Blobs, uri: str, frame: pd.DataFrame) -> None:
-    """Create or replace the table `bq://project.dataset.table`."""
-    stem = bigquery_stem(uri)
-    storage.ensure_bucket(stem[5:].split("/")[0])
-    storage.write(f"{stem}.parquet", frame.to_parquet(index=False))
-
-
 class BigQuery:
     """The REST interface of one server."""
 
     def __init__(self, storage: Blobs) -> None:
         self._storage = storage
+        self._jobs: dict[str, dict[str, Any]] = {}
         self._uploads: dict[str, tuple[dict[str, Any], bytearray]] = {}
 
     def handle(self, http: Any, url: urllib.parse.SplitResult) -> None:
@@ -52,26 +40,90 @@ class BigQuery:
             raise invalid(f"The request is not one of BigQuery's: {error!r}") from None
 
     def _route(self, http: Any, url: urllib.parse.SplitResult, query: dict[str, str], body: bytes) -> None:
-        match = re.fullmatch(
-            r"(?:/resumable)?(/upload)?/bigquery/v2/projects/([\w:.-]+)/(datasets|jobs)(?:/([\w:-]+))?(?:/tables(/[\w-]+)?)?",
-            url.path,
-        )
-        name = f"{http.command} {url.path[:200]}"
+        path = r"(?:/resumable)?(/upload)?/bigquery/v2/projects/([\w:.-]+)/(datasets|jobs|queries)(?:/([\w:-]+))?"
+        match = re.fullmatch(path + r"(?:/tables(?:/([\w-]+))?(/data)?)?", url.path)
         if not match:
-            raise CloudError("UNIMPLEMENTED", f"BigQuery {name} is not implemented by this local stand-in.")
-        upload, project, kind, key, table = match.groups()
+            raise self._unimplemented(http, url)
+        upload, project, kind, key, table, rows = match.groups()
         if upload:
             self._upload(http, project, query, body)
             return
-        if kind == "jobs" and http.command == "GET" and key:
-            answer = self._job(project, key, {})
-        elif kind == "datasets" and (http.command, key) == ("POST", None):
+        verb, inside = http.command, "/tables" in url.path
+        if kind == "jobs" and verb == "GET" and key:
+            if key not in self._jobs:
+                raise not_found(f"Not found: Job {project}:{key}")
+            answer = self._jobs[key]
+        elif kind == "jobs" and (verb, key) == ("POST", None):
+            answer = self._query_job(project, json.loads(body))
+        elif kind == "queries" and (verb, key) == ("POST", None):
+            wanted = json.loads(body)
+            job = {"jobReference": {"jobId": secrets.token_hex(12)}, "configuration": {"query": wanted}}
+            key = self._query_job(project, job)["jobReference"]["jobId"]
+            answer = self._results(project, key, wanted)
+        elif kind == "queries" and verb == "GET" and key:
+            answer = self._results(project, key, query)
+        elif kind == "datasets" and (verb, key) == ("POST", None):
             answer = self._create(project, json.loads(body))
-        elif kind == "datasets" and key and http.command in ("GET", "DELETE"):
-            answer = self._entry(http.command, project, key, (table or "")[1:], query)
+        elif kind == "datasets" and key and table and rows and verb == "GET":
+            answer = _page(arrow_table(self._storage, f"bq://{project}.{key}.{table}"), query)
+        elif kind == "datasets" and key and verb in ("GET", "DELETE") and bool(table) == inside:
+            answer = self._entry(verb, project, key, table or "", query)
         else:
-            raise CloudError("UNIMPLEMENTED", f"BigQuery {name} is not implemented by this local stand-in.")
+            raise self._unimplemented(http, url)
         http.send(200, json.dumps(answer).encode())
+
+    @staticmethod
+    def _unimplemented(http: Any, url: urllib.parse.SplitResult) -> CloudError:
+        name = f"{http.command} {url.path[:200]}"
+        return CloudError("UNIMPLEMENTED", f"BigQuery {name} is not implemented by this local stand-in.")
+
+    def _query_job(self, project: str, job: dict[str, Any]) -> dict[str, Any]:
+        """Run a query. A job is done when it is answered; its result is a table, as on the cloud."""
+        config = job["configuration"].get("query")
+        if config is None:
+            raise CloudError("UNIMPLEMENTED", f"BigQuery jobs of {sorted(job['configuration'])} are not implemented.")
+        if config.get("useLegacySql", True):
+            raise CloudError("UNIMPLEMENTED", "BigQuery's legacy SQL is not implemented by this local stand-in.")
+        key = job["jobReference"].get("jobId") or secrets.token_hex(12)
+        dataset = config.get("defaultDataset", {}).get("datasetId", "")
+        try:
+            found = Query(self._storage, project, dataset, config.get("queryParameters", [])).run(config["query"])
+        except CloudError as error:
+            if error.code != "ALREADY_EXISTS":  # a 409 here would mean that the job is there already
+                raise
+            failure = {"reason": "duplicate", "message": error.message}
+            status = {"state": "DONE", "errorResult": failure, "errors": [failure]}
+            return self._keep(self._job(project, key, {"query": config}) | {"status": status})
+        target = config.setdefault(
+            "destinationTable", {"projectId": project, "datasetId": "_anonymous", "tableId": f"anon{key}"}
+        )
+        uri = "bq://{projectId}.{datasetId}.{tableId}".format(**target)
+        write_table(self._storage, uri, found.to_pandas())
+        answer = self._job(project, key, {"query": config}) | {
+            "statistics": {"query": {"statementType": "SELECT" if found.num_columns else "SCRIPT"}}
+        }
+        return self._keep(answer)
+
+    def _keep(self, job: dict[str, Any]) -> dict[str, Any]:
+        while len(self._jobs) >= MAX_JOBS:
+            self._jobs.pop(next(iter(self._jobs)))
+        self._jobs[job["jobReference"]["jobId"]] = job
+        return job
+
+    def _results(self, project: str, key: str, query: dict[str, Any]) -> dict[str, Any]:
+        if key not in self._jobs:
+            raise not_found(f"Not found: Job {project}:{key}")
+        job = self._jobs[key]
+        if failure := job["status"].get("errorResult"):
+            raise CloudError("ALREADY_EXISTS", failure["message"])
+        target = job["configuration"]["query"]["destinationTable"]
+        table = arrow_table(self._storage, "bq://{projectId}.{datasetId}.{tableId}".format(**target))
+        return _page(table, query) | {
+            "kind": "bigquery#getQueryResultsResponse",
+            "jobReference": job["jobReference"],
+            "schema": {"fields": [_field(field) for field in table.schema]},
+            "jobComplete": True,
+        }
 
     def _create(self, project: str, wanted: dict[str, Any]) -> dict[str, Any]:
         bucket, dataset = f"{project}-bigquery", wanted["datasetReference"]["datasetId"]
@@ -87,7 +139,7 @@ class BigQuery:
             names = self._storage.names(folder)
         except CloudError:  # no bucket: the project has no dataset
             names = []
-        files = [f"{dataset}/{table}{suffix}" for suffix in (".parquet", ".csv")]
+        files = [f"{dataset}/{table}{suffix}" for suffix in (".parquet", ".csv", ".sql")]
         if not names or table and not set(files) & set(names):
             what = f"Table {project}:{dataset}.{table}" if names else f"Dataset {project}:{dataset}"
             raise CloudError("NOT_FOUND", f"Not found: {what}")
@@ -145,23 +197,27 @@ class BigQuery:
                 if error.code != "NOT_FOUND":
                     raise
         write_table(self._storage, uri, frame)
-        return self._job(project, job["jobReference"]["jobId"], job["configuration"])
+        return self._keep(self._job(project, job["jobReference"]["jobId"], job["configuration"]))
 
     @staticmethod
     def _job(project: str, key: str, configuration: dict[str, Any]) -> dict[str, Any]:
         """A job is done when it is answered."""
         return {
             "kind": "bigquery#job",
-            "jobReference": {"projectId": project, "jobId": key},
-            "configuration": configuration or {"load": {}},
+            "id": f"{project}:US.{key}",
+            "jobReference": {"projectId": project, "jobId": key, "location": "US"},
+            "configuration": configuration,
             "status": {"state": "DONE"},
         }
 
 
-def arrow_table(storage: Blobs, uri: str) -> Any:
-    import pyarrow as pa
-
-    return pa.Table.from_pandas(bigquery_table(storage, uri), preserve_index=False).replace_schema_metadata()
+def _page(table: Any, query: dict[str, Any]) -> dict[str, Any]:
+    """Some of a table's rows: from startIndex or pageToken on, maxResults at most."""
+    start = int(query.get("pageToken") or query.get("startIndex") or 0)
+    size = min(int(query.get("maxResults") or BATCH), BATCH)
+    part = table.slice(start, size)
+    more = {"pageToken": str(start + size)} if start + size < len(table) else {}
+    return {"totalRows": str(len(table)), "rows": json_rows(part)} | more
 
 
 def _field(field: Any) -> dict[str, str]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..wire.errors import CloudError, invalid, precondition
+from ..wire.errors import CloudError, precondition
 from .blobs import Blobs
 
 if TYPE_CHECKING:
@@ -62,29 +61,6 @@ def read_tables(storage: Blobs, uris: Iterable[str]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.concat([read_table(storage, uri) for uri in expand(storage, uris)], ignore_index=True)
-
-
-def bigquery_stem(uri: str) -> str:
-    """Where the BigQuery table `bq://project.dataset.table` lies in storage, without `.parquet`."""
-    match = re.fullmatch(r"bq://([\w:-]+)\.(\w+)\.([\w-]+)", uri)
-    if not match:
-        raise invalid(f"{uri!r} is not a BigQuery URI (bq://project.dataset.table).")
-    return "gs://{}-bigquery/{}/{}".format(*match.groups())
-
-
-def bigquery_table(storage: Blobs, uri: str) -> pd.DataFrame:
-    """The stand-in for the BigQuery table `bq://project.dataset.table`."""
-    stem = bigquery_stem(uri)
-    for suffix in (".parquet", ".csv"):
-        try:
-            return read_table(storage, stem + suffix)
-        except CloudError as error:
-            if error.code != "NOT_FOUND":
-                raise
-    raise CloudError(
-        "NOT_FOUND",
-        f"{uri} is not found: this local stand-in has no BigQuery and reads {stem}.parquet, which does not exist.",
-    )
 
 
 def plain(value: Any) -> Any:

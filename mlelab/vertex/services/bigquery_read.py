@@ -8,7 +8,8 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from ..data.bigquery import BATCH, arrow_table
+from ..data.bigquery import BATCH
+from ..data.warehouse import arrow_table
 from ..resources.registry import Call, implements
 from ..wire.errors import invalid
 

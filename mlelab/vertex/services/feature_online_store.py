@@ -1,6 +1,6 @@
 """The feature store of the current API: feature groups, online stores, feature views and their syncs.
 
-The sources are BigQuery tables on the cloud; `mlelab.vertex.bigquery` says what stands in for them.
+The sources are BigQuery tables on the cloud; `data/warehouse.py` says what stands in for them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from google.protobuf.message import Message
 from google.rpc import status_pb2
 
 from ..data.feature_values import Row, python_value
-from ..data.tables import bigquery_table, plain
+from ..data.tables import plain
+from ..data.warehouse import bigquery_table
 from ..resources.generic import delete, generic, new_resource
 from ..resources.operations import finished
 from ..resources.registry import Call, implements

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf import empty_pb2
 from google.protobuf.message import Message
 
-from ..data.bigquery import write_table
 from ..data.feature_values import Row, python_value
-from ..data.tables import bigquery_table, plain, read_tables
+from ..data.tables import plain, read_tables
+from ..data.warehouse import bigquery_table, write_table
 from ..resources.generic import check_parent, delete, generic, list_, store_copy
 from ..resources.operations import finished
 from ..resources.registry import Call, implements

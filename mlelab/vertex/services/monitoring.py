@@ -10,7 +10,8 @@ from google.protobuf import struct_pb2
 from google.protobuf.message import Message
 
 from ..data.drift import distance, is_categorical
-from ..data.tables import bigquery_table, expand, read_tables
+from ..data.tables import expand, read_tables
+from ..data.warehouse import bigquery_table
 from ..resources.generic import check_parent, generic, new_resource
 from ..resources.query import page_of
 from ..resources.registry import Call, implements, on_start
