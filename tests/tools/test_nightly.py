@@ -148,6 +148,7 @@ def test_a_red_night_keeps_the_last_green_day(records):
 def test_what_a_step_runs_is_there(name):
     words = nightly.STEPS[name]["command"].split()
     files = [word for word in words if word.startswith(("tools/", "tests/"))]
-    files += [words[1].replace(".", "/") + ".py"] if words[0] == "-m" and words[1].startswith("tests.") else []
-    assert files or "tests" in words
+    module = words[1].replace(".", "/") if words[0] == "-m" and words[1].startswith("tests.") else None
+    assert files or module or "tests" in words
     assert all((ROOT / file).exists() for file in files)
+    assert module is None or (ROOT / f"{module}.py").exists() or (ROOT / module / "__main__.py").exists()
