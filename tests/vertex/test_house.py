@@ -13,7 +13,7 @@ from mlelab import vertex
 ROOT = Path(vertex.__file__).parent
 # Each imports from itself and from what stands before it. Beside the floors: what points an SDK here, which stands
 # alone, and on top of all the one module that composes them.
-FLOORS = ["environment", "seed", "wire", "resources", "data", "compute", "services", "processes", "server", "__main__"]
+FLOORS = ["environment", "seed", "wire", "resources", "data", "compute", "services", "server", "__main__"]
 FLOORS += ["__init__"]
 LINES = 400
 
