@@ -120,7 +120,8 @@ def stale_files(only: str | None = None) -> list[str]:
 
 def packed_oracles() -> list[tuple[Path, str]]:
     """What checks compare with where a class has no lab.py: the file of each lab, and its content."""
-    return [(ORACLES / f"{source.parent.name}.json", pack(source.parent.name)) for source in sources()]
+    return [(ORACLES / f"{source.parent.name}.json", pack(source.read_text(encoding="utf-8")))
+            for source in sources()]
 
 
 def sources(only: str | None = None) -> list[Path]:
@@ -167,6 +168,7 @@ def main() -> int:
     print("clearing solutions …", flush=True)
     write_labs(ROOT)
     for path, text in packed_oracles():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     shutil.rmtree(ROOT / "labs" / ".ipynb_checkpoints", ignore_errors=True)
     return 0

@@ -46,9 +46,8 @@ def _program(area: str, number: str) -> str:
     return zlib.decompress(base64.b64decode(json.loads(packed.read_text())[number])).decode()
 
 
-def pack(area: str) -> str:
-    """The content of oracles/<area>.json: what checks compare with where there is no lab.py. Not meant to be read."""
-    source = lab_source(area)
+def pack(source: str) -> str:
+    """The content of a lab's file in oracles/: what checks compare with where there is no lab.py. Not meant to be read."""
     numbers = [line.split('"')[1] for line in source.splitlines() if line.startswith('# %% exercise="')]
     return json.dumps({number: base64.b64encode(zlib.compress(self_contained(source, number).encode(), 9)).decode()
                        for number in numbers}, indent=0) + "\n"

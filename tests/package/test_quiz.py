@@ -64,7 +64,7 @@ FAULTS = {
     "long option": (lambda s: options(s)[0].update(text="Leave them out, " * 6), "longer than the mean"),
     "short option": (lambda s: options(s)[1].update(text="Count them"), "shorter than the mean"),
     "no misconception": (lambda s: options(s)[1].pop("misconception"), "needs a misconception"),
-    "unknown misconception": (lambda s: options(s)[1].update(misconception="M99"), "needs a misconception"),
+    "unknown misconception": (lambda s: options(s)[1].update(misconception="M00"), "needs a misconception"),
     "misconception on the key": (lambda s: options(s)[0].update(misconception="M01"), "shows no misconception"),
     "absolute word": (lambda s: options(s)[1].update(text="Always count them as flights that were on time"),
                       "'Always'"),

@@ -162,8 +162,6 @@ def test_the_page_builds_the_images_that_it_uses():
     values = leaves(yaml.safe_load((HUB / "values.yaml").read_text(encoding="utf-8")))
     assert f"{values['singleuser.image.name']}:{values['singleuser.image.tag']}" == built["student"]
     assert re.search(r'--volume "\$HOME/term:/term" (\S+)', PAGE)[1] == built["grade"]
-    job = (ROOT / "tools" / "teaching" / "_kubernetes.py").read_text(encoding="utf-8")
-    assert re.search(r'^IMAGE = "(.*)"', job, re.M)[1] == built["grade"]
 
 
 def test_a_start_copies_labs_into_the_home_and_overwrites_none(tmp_path):
@@ -186,7 +184,7 @@ def test_a_start_copies_labs_into_the_home_and_overwrites_none(tmp_path):
 def why_no_sandbox(*more: str) -> str:
     """What the sandbox says to root with the rights of a container of Docker and more; "None" where it starts."""
     rights = ",".join(["-all", *(f"+{right}" for right in [*DOCKER, *more])])
-    code = "from teaching import _sandbox; print(_sandbox.available())"
+    code = "from teaching import sandbox; print(sandbox.available())"
     done = subprocess.run(["setpriv", f"--bounding-set={rights}", "--inh-caps=-all", sys.executable, "-c", code],
                           cwd=ROOT / "tools", capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -195,11 +193,11 @@ def why_no_sandbox(*more: str) -> str:
 
 def test_the_line_for_docker_gives_the_sandbox_the_rights_it_needs_and_no_more():
     sys.path.insert(0, str(ROOT / "tools"))
-    from teaching import _sandbox
+    from teaching import sandbox
 
-    if not _sandbox._root():
+    if not sandbox._root():
         pytest.skip("only root can have the rights of a container's root")
-    if why := _sandbox.available():
+    if why := sandbox.available():
         missing(f"no sandbox here: {why}")
     given = [name.lower() for name in re.findall(r"--cap-add (\w+)", PAGE)]
     assert why_no_sandbox(*given) == "None"

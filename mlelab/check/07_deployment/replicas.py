@@ -32,7 +32,7 @@ class replicas:
         return dict(loads=loads, service_s=service, target=target, low=low, high=high, cooldown=d.int(0, 5))
 
     def real():
-        return dict(loads=np.array([45.0, 50, 300, 80, 60, 70, 5, 5]), service_s=0.02, target=0.7, low=2, high=12,
+        return dict(loads=np.array([45.0, 50, 300, 80, 60, 75, 5, 5]), service_s=0.02, target=0.7, low=2, high=12,
                     cooldown=3)
 
     def figure(got, **_):
