@@ -1,5 +1,6 @@
 """What the labs of the course import: data, checks, figures, the running case."""
 
+import importlib
 import os
 import platform
 import sys
@@ -28,6 +29,8 @@ def start(area: str, student: str | None = None):
         from mlelab import data
         from mlelab.check import open_lab
 
+        for package in ("pooch", "pyarrow"):  # what data needs as soon as a table is opened
+            importlib.import_module(package)
         check = open_lab(area)
     except ModuleNotFoundError as missing:
         raise StartError(f"The lab needs the package {missing.name}, which is not installed here: run `make lab` in a "

@@ -114,7 +114,7 @@ class ProofDirective(CourseDirective):
                 link = to_label(f"exercise-{number.replace('.', '-')}", nodes.Text(f"{number} {exercise.name}"))
                 rows.append((link, *map(str, counts)))
         heads = ("Exercise", "Named mistakes", "Mutants tried", "Rejected", "Equivalent, with a reason")
-        return [table(heads, [*rows, ("Together", *(f"{count:,}" for count in total))], ["exercises"])]
+        return [table(heads, [*rows, ("Together", *(f"{count:,}" for count in total))], ["proof"])]
 
 
 class figures(nodes.General, nodes.Element):  # noqa: N801

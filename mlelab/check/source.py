@@ -47,7 +47,7 @@ def _program(area: str, number: str) -> str:
 
 
 def pack(source: str) -> str:
-    """The content of a lab's file in oracles/: what checks compare with where there is no lab.py. Not meant to be read."""
+    """The content of a lab's file in oracles/, what checks compare with without a lab.py. Not meant to be read."""
     numbers = [line.split('"')[1] for line in source.splitlines() if line.startswith('# %% exercise="')]
     return json.dumps({number: base64.b64encode(zlib.compress(self_contained(source, number).encode(), 9)).decode()
                        for number in numbers}, indent=0) + "\n"

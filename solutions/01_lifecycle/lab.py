@@ -439,9 +439,8 @@ def problem_card() -> dict[str, str | float]:
     """
     ### BEGIN SOLUTION
     return {
-        "metric": "expected cost per flight", "baseline": 0.80, "target": 0.60,
-        "better": "lower",
-        "cost_missed": 5.0, "cost_needless": 1.0,
+        "metric": "expected cost per flight", "baseline": 0.80,
+        "target": 0.60, "better": "lower", "cost_missed": 5.0, "cost_needless": 1.0,
         "decision": "send a tight-connection alert for this flight or not",
         "label": "arrives thirty minutes late or more, among flights that arrive",
         "prediction_hours": -2.0, "action_hours": -2.0, "label_hours": 2.5,

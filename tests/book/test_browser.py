@@ -56,7 +56,7 @@ def test_page(browser, site, width, mode, page):
         violations = Axe().run(tab).response["violations"]
         assert [(found["id"], found["nodes"][0]["html"][:200]) for found in violations] == []
         tab.evaluate("document.documentElement.style.fontSize = '200%'")  # text alone, twice as large
-        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        tab.wait_for_function(f"document.documentElement.scrollWidth <= {width}", timeout=10_000)  # once it is laid out
     finally:
         context.close()
 

@@ -55,7 +55,7 @@ FAULTS = {
     "```{lab} 99_gone\n```": "there is no labs/99_gone/lab.ipynb",
     "```{quiz} 99_gone\n```": "there is no book/quiz/99_gone.yml",
     "{gcp}`vertex`": "there is no product 'vertex'",
-    "{misconception}`M99`": "there is no misconception 'M99'",
+    "{misconception}`M00`": "there is no misconception 'M00'",
     "{rows}`trains`": "there is no dataset 'trains'",
     "{term}`gone`": "gone",
     "{ref}`gone-label`": "gone-label",

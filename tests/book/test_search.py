@@ -22,7 +22,7 @@ FIRST = {  # what a reader types, and the place that explains it
     "eligible": "book/reference/glossary.html#term-eligible",
     "M09": "book/reference/misconceptions.html#m09",
     "Vertex AI": "book/reference/gcp-names.html#gcp-vertex-ai",
-    "overfitting": "book/05_training.html#do-we-need-it",
+    "overfitting": "book/04_evaluation.html#validate-as-you-will-be-used",
     "SMOTE": "book/03_features.html#rare-classes",
     "MLflow": "book/08_mlops.html#where-did-this-come-from",
     "thresold": "book/01_lifecycle.html#expected-cost",  # a letter is missing
