@@ -69,7 +69,7 @@ class Local:
     """A function of this process, and the functions that it returns."""
 
     def __init__(self, function: Callable, notes: Notes):
-        self._function, self._notes = function, notes
+        self.function, self._notes = function, notes
 
     def __call__(self, *args, **kwargs):
         """Call on copies; a changed argument is noted. A `Spy` or a function is passed on as it is."""
@@ -84,15 +84,15 @@ class Local:
 
     def shared(self, *args, **kwargs):
         """Call on these very objects, where the contract says that the function changes them."""
-        return self._wrapped(self._within(lambda: self._function(*args, **kwargs)))
+        return self._wrapped(self._within(lambda: self.function(*args, **kwargs)))
 
     def each(self, calls: list[tuple]) -> list:
         """The results of many short calls, under one deadline and without copies: give each call objects of its own."""
-        return self._within(lambda: [self._function(*args) for args in calls])
+        return self._within(lambda: [self.function(*args) for args in calls])
 
     def _within(self, call: Callable):
-        if not callable(self._function):
-            kind = type(self._function).__name__
+        if not callable(self.function):
+            kind = type(self.function).__name__
             raise Stopped(_NoFunction,
                           f"Pass your function itself, without brackets behind it; this is a {kind}.")
         out = _Capped()
@@ -105,9 +105,9 @@ class Local:
         except (NotAttempted, Stopped):
             raise
         except (Exception, SystemExit, Late, RecursionError) as error:
-            raise Stopped(error, str(error), where(error, self._function)) from error
+            raise Stopped(error, str(error), where(error, self.function)) from error
         finally:
-            told = getattr(self._function, "notes", None)  # a function in another process says what was seen there
+            told = getattr(self.function, "notes", None)  # a function in another process says what was seen there
             seen = told.printed if isinstance(told, Notes) else out.getvalue()
             self._notes.printed = (self._notes.printed + seen)[:PRINTED]
         if isinstance(told, Notes):

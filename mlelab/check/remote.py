@@ -33,8 +33,9 @@ class _Wire:
         self.waiting = b""
 
     def keep(self, function: Callable) -> int:
+        """A handle for a function; what it does to its arguments is noted when the other side calls it."""
         number = next(self.numbers)
-        self.kept[number] = function
+        self.kept[number] = function.function if isinstance(function, Local) else function
         return number
 
     def send(self, message: dict) -> None:
