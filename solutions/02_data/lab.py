@@ -429,7 +429,8 @@ def late_rate_sql() -> str:
     return """
     WITH daily AS (
         SELECT day, COUNT(*) AS flights, COUNT(*) FILTER (WHERE arr_delay >= 30) AS late
-        FROM flights WHERE arr_delay IS NOT NULL AND carrier IN (SELECT carrier FROM partners)
+        FROM flights
+        WHERE arr_delay IS NOT NULL AND carrier IN (SELECT carrier FROM partners)
         GROUP BY day
     )
     SELECT day, SUM(late) OVER month / SUM(flights) OVER month AS month_rate,
