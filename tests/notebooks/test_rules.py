@@ -84,7 +84,7 @@ def small_outputs(notebook):
 
 
 def tags_only_where_known(notebook):
-    known = {"raises-exception", "nbval-ignore-output", "hide-input", "remove-cell", "hide-output"}
+    known = {"raises-exception", "nbval-ignore-output", "hide-input", "remove-input", "remove-cell", "hide-output"}
     for cell in notebook.cells:
         for tag in set(cell.metadata.get("tags", [])) - known:
             yield f"unknown tag {tag}"
