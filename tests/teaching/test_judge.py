@@ -138,13 +138,14 @@ def test_a_call_that_does_not_come_back_is_ended():
     assert (found["score"], found["verdict"]) in ((0, "stopped"), (0, "wrong"))
 
 
+BESIDE = {("02_data", "2.1"), ("02_data", "2.6"), ("02_data", "2.7"), ("04_evaluation", "4.2")}
 OUTSIDE = [(area, number, part) for area in sorted(path.name for path in (ROOT / "labs").iterdir() if path.is_dir())
            for number, part in judge.outside(area)]
 
 
 @pytest.mark.parametrize(("area", "number", "part"), OUTSIDE)
 def test_our_own_solution_is_right_outside(tmp_path, area, number, part):
-    """What cannot cross as plain data would be wrong for everybody."""
+    """What cannot cross as plain data is decided beside the answer: `autograde` says which, and this list is short."""
     ends = [tmp_path / f"check.{end}" for end in ("ask", "say")]
     for end in ends:
         os.mkfifo(end)
@@ -155,7 +156,7 @@ def test_our_own_solution_is_right_outside(tmp_path, area, number, part):
     os.close(ask), os.close(say)
     decides.hear("check", failed=False)
     decides.end()
-    assert decides.outcomes["check"]["verdict"] == "right", decides.outcomes["check"]
+    assert (decides.outcomes["check"]["verdict"] == "right") == ((area, number) not in BESIDE), decides.outcomes["check"]
 
 
 def test_what_is_decided_outside_is_what_the_engine_knows():

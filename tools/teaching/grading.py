@@ -79,6 +79,7 @@ def grade(job: dict) -> dict:
         raise Fault("the checking process did not start")
     with tempfile.TemporaryDirectory(prefix="mlelab-ports-") as ports:
         os.chmod(ports, 0o755)
+        _lend_oracles(job, Path(ports))
         for name in asked:
             for end in ("ask", "say"):
                 os.mkfifo(Path(ports) / f"{name}.{end}")
@@ -119,6 +120,17 @@ def grade(job: dict) -> dict:
             "notebook": nbformat.writes(notebook)}
 
 
+def _lend_oracles(job: dict, ports: Path) -> None:
+    """For the checks that must run beside the answer all the same: what they compare with, and no other."""
+    packed = ROOT / "mlelab" / "check" / "oracles" / f"{job['area']}.json"
+    calls = [called(job["graded"][name]["source"], job["area"]) for name in job.get("beside", ())]
+    numbers = {call[0] for call in calls if call}
+    if numbers and packed.exists():
+        oracles = {number: text for number, text in json.loads(packed.read_text()).items() if number in numbers}
+        (ports / packed.name).write_text(json.dumps(oracles))
+        os.chmod(ports / packed.name, 0o644)
+
+
 def _fault(said: list[dict]) -> str | None:
     """Why this run says nothing about the student's work, or None: before the first cell all that fails is ours."""
     last = said[-1]
@@ -150,7 +162,7 @@ def _cells(notebook, job: dict) -> tuple[list[dict | None], dict[str, dict], dic
             cell.source = run["source"] = graded["source"]
             cell.metadata.nbgrader["points"] = graded["points"]
             call = called(cell.source, job["area"])
-            if call and call[:2] in outside:
+            if call and call[:2] in outside and name not in job.get("beside", ()):
                 run["asked"] = call[2]
                 asked[name] = {"exercise": call[0], "part": call[1]}
             elif call:
@@ -357,7 +369,8 @@ def _decided(cell, outcome: dict | None) -> dict:
         cell.outputs.append(nbformat.v4.new_output("error", ename="NotRight", evalue=text, traceback=[outcome["says"]]))
     check = Check(name, points, points if outcome["verdict"] == RIGHT else 0, outcome["verdict"])
     return {"name": name, "points": points, "score": check.score, "verdict": check.verdict, "says": outcome["says"],
-            "misconception": outcome.get("misconception"), "held": False, "tampered": "", "title": check.title}
+            "misconception": outcome.get("misconception"), "held": False, "tampered": "", "title": check.title,
+            "outside": True}
 
 
 def digest(job: dict) -> str:

@@ -234,6 +234,8 @@ def _walls(user: int, ports: Path | None = None) -> list[str]:
                 bwrap += ["--tmpfs", str(answers)]
     if ports:
         bwrap += ["--ro-bind", str(ports), PORTS]
+        for oracles in ports.glob("*.json"):
+            bwrap += ["--ro-bind", str(oracles), str(ROOT / "mlelab" / "check" / "oracles" / oracles.name)]
     bwrap += ["--perms", "0755", "--tmpfs", "/grader"]
     for name in ("runner.py", "guard.py"):
         bwrap += ["--ro-bind", str(HERE / name), f"/grader/{name}"]
