@@ -156,7 +156,8 @@ def test_our_own_solution_is_right_outside(tmp_path, area, number, part):
     os.close(ask), os.close(say)
     decides.hear("check", failed=False)
     decides.end()
-    assert (decides.outcomes["check"]["verdict"] == "right") == ((area, number) not in BESIDE), decides.outcomes["check"]
+    found = decides.outcomes["check"]
+    assert (found["verdict"] == "right") == ((area, number) not in BESIDE), found
 
 
 def test_what_is_decided_outside_is_what_the_engine_knows():
