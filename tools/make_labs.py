@@ -30,7 +30,6 @@ from mlelab.check.source import pack
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 REPOSITORY, VERSION, EXTRAS = PROJECT["urls"]["Repository"], PROJECT["version"], PROJECT["optional-dependencies"]
-ORACLES = ROOT / "mlelab" / "check" / "oracles"
 KERNEL = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
           "language_info": {"name": "python"}}
 
@@ -120,8 +119,8 @@ def stale_files(only: str | None = None) -> list[str]:
 
 def packed_oracles() -> list[tuple[Path, str]]:
     """What checks compare with where a class has no lab.py: the file of each lab, and its content."""
-    return [(ORACLES / f"{source.parent.name}.json", pack(source.read_text(encoding="utf-8")))
-            for source in sources()]
+    folder = ROOT / "mlelab" / "check" / "oracles"
+    return [(folder / f"{source.parent.name}.json", pack(source.read_text(encoding="utf-8"))) for source in sources()]
 
 
 def sources(only: str | None = None) -> list[Path]:

@@ -110,7 +110,7 @@ def test_every_fault_is_reported_and_fails_the_build(small_book):
     other = yaml.safe_load(quiz.read_text())["questions"][1]
     other |= {"id": "other", "stem": "a b c d e " * 4, "evidence": {"title": "Gone", "glue": "gone_evidence"}}
     quiz.with_name("other.yml").write_text(yaml.safe_dump({"questions": [other]}))
-    quiz.write_text(quiz.read_text().replace("M16", "M98"))
+    quiz.write_text(quiz.read_text().replace("M16", "M00"))
     built = build(small_book, small_book)
     assert built.returncode != 0
     said = built.stdout + built.stderr
