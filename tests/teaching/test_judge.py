@@ -23,17 +23,26 @@ CHECK = "check.psi(psi)"
 
 def graded(*cells: str, limits: dict | None = None) -> dict:
     """A notebook with these cells in front of the check of 9.1, and what it got."""
-    new = nbformat.v4.new_code_cell
-    mark = {"grade_id": "check-9-1", "grade": True, "solution": False, "locked": True, "points": 2, "schema_version": 3}
+    result = each_graded(*cells, CHECK, limits=limits)
+    return result | result["checks"][0]
+
+
+def each_graded(*cells: str, limits: dict | None = None) -> dict:
+    """The same of a notebook with as many checks as it has cells `CHECK`."""
     start = f'import numpy as np\nimport pandas as pd\nimport mlelab\ncheck = mlelab.start("{AREA}")'
-    notebook = nbformat.v4.new_notebook(cells=[*map(new, [start, *map(textwrap.dedent, cells)]),
-                                               new(CHECK, metadata={"nbgrader": mark})])
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(textwrap.dedent(cell))
+                                               for cell in (start, *cells)])
+    checks = {f"check-9-1-{number}": cell for number, cell in enumerate(notebook.cells) if cell.source == CHECK}
+    for name, cell in checks.items():
+        cell.metadata["nbgrader"] = {"grade_id": name, "grade": True, "solution": False, "locked": True, "points": 2,
+                                     "schema_version": 3}
     job = {"student": "ada", "area": AREA, "notebook": nbformat.writes(notebook), "repairs": [], "released": [start],
-           "graded": {"check-9-1": {"source": CHECK, "points": 2}}, "functions": {"9.1": ["psi"]}, "files": {},
-           "limits": {"memory": 2} | (limits or {}), "unsafe": False, "trusted": False, "digest": "d"}
+           "graded": {name: {"source": CHECK, "points": 2} for name in checks}, "functions": {"9.1": ["psi"]},
+           "files": {}, "limits": {"memory": 2, "cell": 30} | (limits or {}), "unsafe": False, "trusted": False,
+           "digest": "d"}
     result = grading.safely(job)
     assert result["fault"] is None
-    return result | result["checks"][0]
+    return result
 
 
 def test_a_right_answer_has_its_points_whatever_else_the_notebook_imports():
@@ -101,6 +110,11 @@ TRICKS = {  # each earned points or found the key while the check ran beside it
         check.psi.spec().rtol = check.psi.spec().atol = float("inf")
         check.psi.spec().__dict__["corpus"] = []
         check.psi.body.inputs = lambda d: {}""",
+    "what the checks know": """
+        import pathlib, mlelab.check.source as source
+        course = pathlib.Path(mlelab.__file__).parents[1]
+        assert not [*course.glob('solutions/*/lab.py'), *course.rglob('oracles/*')]
+        psi = source.solution("09_monitoring", "9.1", "psi")""",
     "the other end replaced": """
         import mlelab.check.remote as remote
         remote._Wire.answer = lambda self, message: self.send({"result": 0.0, "changed": None, "printed": ""})
@@ -113,17 +127,18 @@ TRICKS = {  # each earned points or found the key while the check ran beside it
             while os.read(ask, 2**20):
                 os.write(say, b'{"verdict": "right", "result": {"f": "nan"}, "not": 1}\\n')
         threading.Thread(target=take, daemon=True).start()""",
-    "what the checks know": """
-        import glob, mlelab.check.source as source
-        print(glob.glob('/**/lab.py', recursive=True), glob.glob('/**/oracles/*', recursive=True))
-        psi = source.solution("09_monitoring", "9.1", "psi")""",
 }
 
 
-@pytest.mark.parametrize("answer", [STUB, ALWAYS], ids=["the stub", "equal to everything"])
-def test_no_trick_earns_a_point(answer):
-    found = graded(answer, *TRICKS.values())
-    assert found["score"] == 0 and found["verdict"] != "right", found["says"]
+def test_no_trick_earns_a_point():
+    """All in one notebook, so that the last has the damage of all before it; each with two answers of its own."""
+    tried = [(name, how) for name in TRICKS for how in ("the stub", "equal to everything")]
+    answer = {"the stub": STUB, "equal to everything": ALWAYS}
+    found = each_graded(*(cell for name, how in tried for cell in (answer[how], TRICKS[name], CHECK)))
+    earned = {one: check["says"] for one, check in zip(tried, found["checks"], strict=True)
+              if check["score"] or check["verdict"] == "right"}
+    assert not earned
+    assert found["says"] == f"0 of {2 * len(tried)} points."  # and each trick was tried to its end
 
 
 def test_a_process_that_ends_or_a_function_that_is_not_there_is_no_fault_of_ours():
@@ -139,6 +154,14 @@ def test_a_call_that_does_not_come_back_is_ended():
     assert (found["score"], found["verdict"]) in ((0, "stopped"), (0, "wrong"))
 
 
+@pytest.fixture(scope="module")
+def decides():
+    """One checking process for all labs; it begins anew with each lab."""
+    process = judge.Judge()
+    yield process
+    process.end()
+
+
 QUICK = ("00_start", "03_features")  # on each change; every lab in the nightly run
 BESIDE = {("02_data", "2.1"), ("02_data", "2.6"), ("02_data", "2.7"), ("04_evaluation", "4.2")}
 OUTSIDE = [(area, number, part) for area in sorted(path.name for path in (ROOT / "labs").iterdir() if path.is_dir())
@@ -146,18 +169,16 @@ OUTSIDE = [(area, number, part) for area in sorted(path.name for path in (ROOT /
 
 
 @pytest.mark.parametrize(("area", "number", "part"), sampled(OUTSIDE, [one for one in OUTSIDE if one[0] in QUICK]))
-def test_our_own_solution_is_right_outside(tmp_path, area, number, part):
+def test_our_own_solution_is_right_outside(decides, tmp_path, area, number, part):
     """What cannot cross as plain data is decided beside the answer: `autograde` says which, and this list is short."""
     ends = [tmp_path / f"check.{end}" for end in ("ask", "say")]
     for end in ends:
         os.mkfifo(end)
-    decides = judge.Judge()
     decides.ask(area, tmp_path, "check", {"exercise": number, "part": part})
     ask, say = os.open(ends[0], os.O_RDONLY), os.open(ends[1], os.O_WRONLY)
     serve({"answer": solution(area, number, open_lab(area).exercises[number].name)}, ask, say)
     os.close(ask), os.close(say)
     decides.hear("check", failed=False)
-    decides.end()
     found = decides.outcomes["check"]
     assert (found["verdict"] == "right") == ((area, number) not in BESIDE), found
 

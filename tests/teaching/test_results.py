@@ -9,12 +9,15 @@ import zipfile
 from xml.etree import ElementTree as ET
 
 import nbformat
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from nbgrader.api import Gradebook
 from teaching import classroom, feedback, repair, results
 
 from mlelab.check import open_lab
+from mlelab.check.draw import draw
+from mlelab.check.engine import DRAWS
 from mlelab.check.misconceptions import MISCONCEPTIONS
 from mlelab.check.source import solution
 from mlelab.check.variant import number_of, seed_of
@@ -563,18 +566,21 @@ def test_a_number_that_two_have_names_both(course, run, monkeypatch):
 
 def test_a_wrong_answer_on_ones_own_inputs_is_wrong_with_their_seed():
     lab = open_lab(AREA)
-    right, calls = solution(AREA, "0.2", "late_share"), []
+    check, right, seed = lab.exercises["0.2"], solution(AREA, "0.2", "late_share"), seed_of("ada", AREA, "0.2")
+    own, _ = max((draw(check.spec().inputs, rng=np.random.default_rng([seed, number])) for number in range(DRAWS)),
+                 key=lambda drawn: len(drawn[0]["delays"]))  # long enough that nobody else draws it
 
-    def right_at_first(delays, threshold):
-        calls.append(1)
-        return right(delays, threshold) if len(calls) < 4 else 2.0
+    def wrong_on_ones_own(delays, threshold):
+        mine = np.array_equal(delays, own["delays"], equal_nan=True)
+        return 2.0 if mine else right(delays, threshold)
 
     try:
+        assert check.outcome(wrong_on_ones_own).verdict == "right"
         lab.student = "ada"
-        outcome = lab.exercises["0.2"].outcome(right_at_first)
+        outcome = check.outcome(wrong_on_ones_own)
     finally:
         lab.student = None
-    assert outcome.verdict == "wrong" and outcome.seed == seed_of("ada", AREA, "0.2")
+    assert outcome.verdict == "wrong" and outcome.seed == seed
 
 
 def test_a_lab_opened_for_a_student_says_so(monkeypatch, capsys):
