@@ -367,14 +367,15 @@ def card(spec: Spec, finding: Finding) -> dict:
     fault, mistake = finding.fault, finding.mistake
     says = mistake.says if mistake and mistake.says else fault.says or spec.rule
     call, example = _shown_call(spec, finding)
-    expected, got = _pair(fault)
+    expected, got = pair(fault)
     if fault.where and expected is not None:
         says += f" Look at `{fault.where}` of the answer."
     return dict(says=says, call=call, example=example, expected=expected, got=got,
                 code=mistake.code if mistake else fault.code, printed=finding.printed or None)
 
 
-def _pair(fault: Fault) -> tuple[object, object]:
+def pair(fault: Fault) -> tuple[object, object]:
+    """What was expected and what came, as they are shown; None and None where the shape is wrong."""
     if fault.kind == "shape" or fault.expected is None and fault.got is None:
         return None, None
     one, other = shown(fault.expected), shown(fault.got)

@@ -38,11 +38,11 @@ class Lab:
         """Register the decorated class (see `engine.Spec`), or a check with a body, `body(trial, answer[, part])`.
 
         A body returns one sentence, the figure that a right answer unlocks. `section` is the anchor on the chapter's
-        page. With `parts`, each part is checked and graded by itself.
+        page. With `parts`, each part is checked and graded by itself; a review (`review.py`) names its own.
         """
 
         def register(body):
-            exercise = Exercise(self, number, body, section, hints, parts)
+            exercise = Exercise(self, number, body, section, hints, parts or getattr(body, "parts", ()))
             self.exercises[number] = exercise
             setattr(self, body.__name__, exercise)
             return exercise

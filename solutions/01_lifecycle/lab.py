@@ -3,7 +3,7 @@
 #
 # An airline alliance has an operations desk in New York. **Two hours before scheduled departure** the desk decides
 # whether to send a "tight connection" alert: rebooking help, a held gate. In about 75 minutes you turn that question
-# into a label, a split, a baseline, a cost and a problem card. Seven exercises, 10 points.
+# into a label, a split, a baseline, a cost and a problem card. Eight exercises, 13 points.
 #
 # Every exercise has a check. It says *what* is wrong and *why*, as often as you like. `check.hint("1.1")` gives a
 # hint, a second call gives a stronger one.
@@ -533,6 +533,97 @@ figure.flow(case.MADE_FROM, highlight=again, alt=f"The same graph with {len(agai
 # The threshold is stale too, although nobody touched a line of its code. Nothing on this list fails loudly: the
 # service answers, with wrong numbers.
 #
+# ## 8. Review: code that you did not write
+#
+# Much of the code that you will answer for is not yours: colleagues write it, and programs do. You cannot know that
+# code is right by looking at it. But **one input** for which it breaks its docstring shows that it is wrong, and
+# nobody can argue with it. A worked example: this version of `late_share` from lab 0 looks short and clean.
+
+# %%
+def late_share_short(delays: np.ndarray, threshold: float) -> float:
+    """Share of flights that arrived `threshold` minutes late or more, among those that arrived."""
+    return float(np.mean(delays >= threshold))
+
+
+late_share_short(np.array([20.0, np.nan]), threshold=15)
+
+# %% [markdown]
+# The docstring asks for 1.0: one flight arrived, and it was late. Two values are enough to show the mistake, and a test
+# with this input keeps it from coming back.
+#
+# ### Exercise 1.8: review three versions of make_label (3 points)
+#
+# A colleague hands in three versions of `make_label`. Its docstring is that of exercise 1.1. One of them may be right.
+
+# %%
+def make_label_a(flights: pd.DataFrame, minutes: int = 30) -> pd.DataFrame:
+    minutes = minutes or 30
+    arrived = flights["arr_delay"].notna()
+    late = flights["arr_delay"].ge(minutes).astype("boolean")
+    return pd.DataFrame({"late": late.mask(~arrived), "eligible": arrived})
+
+
+def make_label_b(flights: pd.DataFrame, minutes: int = 30) -> pd.DataFrame:
+    delay = flights["arr_delay"].to_numpy(dtype=float)
+    on_time = np.where(np.isnan(delay), np.nan, delay <= minutes)
+    table = {"late": 1 - on_time, "eligible": ~np.isnan(delay)}
+    return pd.DataFrame(table, index=flights.index)
+
+
+def make_label_c(flights: pd.DataFrame, minutes: int = 30) -> pd.DataFrame:
+    eligible = ~(flights["arr_delay"] != flights["arr_delay"])
+    late = (~(flights["arr_delay"] < minutes)).where(eligible)
+    return pd.concat({"late": late, "eligible": eligible}, axis=1)
+
+# %% [markdown]
+# Write `review_labels`. For each function, give one input on which it does not do what the docstring says. The input
+# must be valid by that docstring. `None` says that a function is right. A small input is easier to read, and earns no
+# more.
+
+# %% exercise="1.8"
+def review_labels() -> dict[str, dict | None]:
+    """For each version of `make_label` an input that exposes it, or None if it is right.
+
+    Returns a dict with the keys "make_label_a", "make_label_b" and "make_label_c". Each
+    value is None, or a dict with the arguments of `make_label`: `flights`, a frame with
+    at least the column `arr_delay`, and `minutes`, which may be left out.
+    """
+    ### BEGIN SOLUTION
+    on_the_minute = pd.DataFrame({"arr_delay": [45.0]})
+    return {
+        "make_label_a": {"flights": pd.DataFrame({"arr_delay": [20.0]}), "minutes": 0},
+        "make_label_b": {"flights": on_the_minute, "minutes": 45},
+        "make_label_c": None,
+    }
+    ### END SOLUTION
+
+# %% check="1.8" part="make_label_a" points=1
+check.review_labels(review_labels, "make_label_a")
+
+# %% check="1.8" part="make_label_b" points=1
+check.review_labels(review_labels, "make_label_b")
+
+# %% check="1.8" part="make_label_c" points=1
+check.review_labels(review_labels, "make_label_c")
+
+# %% [markdown]
+# **What you should have seen.** On the flights of the year the three versions hardly differ:
+
+# %%
+for version in (make_label_a, make_label_b, make_label_c):
+    share = version(flights)["late"].astype(float).mean()
+    print(f"{version.__name__}: late share {share:.2%}")
+
+# %% [markdown]
+# Two of them agree on every flight of the year, and one of those two is wrong. Data that you happen to have rarely
+# exposes a mistake. An input that you choose does.
+
+# %%
+# claim: Two of them agree on every flight of the year
+said = [version(flights)["late"].astype(float) for version in (make_label_a, make_label_b, make_label_c)]
+assert said[0].equals(said[2]) and not said[1].equals(said[0])
+
+# %% [markdown]
 # ## Where you stand
 
 # %%

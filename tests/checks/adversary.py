@@ -12,6 +12,7 @@ import hashlib
 import inspect
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from mlelab.check import engine, port
 from mlelab.check.engine import OurFault
 from mlelab.check.lab import Exercise
 from mlelab.check.outcome import RIGHT
+from mlelab.check.review import Review
 from mlelab.check.source import lab_source, self_contained
 from tests.checks.mutants import mutants
 from tests.checks.pieces import learner_function, verdict
@@ -34,11 +36,28 @@ PATIENCE = 3.0  # seconds for one call of a mutant
 
 def victims(exercise: Exercise) -> list[tuple[str, Callable]]:
     """(what, function) of everything that a check must reject, beside the named mistakes."""
+    if isinstance(exercise.body, Review):
+        return list(_of_a_review(exercise))
     made = []
     for mutant in mutants(self_contained(lab_source(exercise.lab.area), exercise.number)):
         with contextlib.suppress(Exception):  # a mutant that cannot even be defined is dead
             made.append((mutant.what, mutant.function(exercise.name)))
     return made + list(_frozen(exercise))
+
+
+def _of_a_review(exercise: Exercise) -> Iterator[tuple[str, Callable]]:
+    """Our answer with another input for one function: one that exposes nothing, ours for another function, None.
+
+    A review's answer is data, and many inputs are right, so mutants of ours say nothing; drawn inputs do.
+    """
+    review, ours = exercise.body, learner_function(exercise)()
+    spec, parameters = review.of.spec(), inspect.signature(review.valid).parameters
+    drawn = [{name: inputs[name] for name in parameters if name in inputs} for inputs, _ in engine.draws(spec, 60)]
+    for part in review.parts:
+        others = [ours[name] for name in review.parts if name != part and ours[name] is not None]
+        tame = [given for given in others + drawn if review.tried(part, given)[-1] is None][:6]
+        for given in tame + [None] * (review.named[part] is not None):
+            yield f"{part}: {given}"[:90], lambda part=part, given=given: ours | {part: given}
 
 
 def _frozen(exercise: Exercise) -> Iterator[tuple[str, Callable]]:
@@ -184,8 +203,9 @@ def equivalents() -> dict[str, dict[str, str]]:
 def key(exercise: Exercise) -> str:
     """The hash of what a result depends on: the solution, the check's file, its kept cases."""
     spec = exercise.spec(exercise.parts[0] if exercise.parts else None)
-    parts = [_without_docstrings(self_contained(lab_source(exercise.lab.area), exercise.number)),
-             Path(inspect.getsourcefile(exercise.body)).read_text(), json.dumps(spec.corpus if spec else None)]
+    check = Path(sys.modules[exercise.body.__module__].__file__).read_text()
+    parts = [_without_docstrings(self_contained(lab_source(exercise.lab.area), exercise.number)), check,
+             json.dumps(spec.corpus if spec else None)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
