@@ -4,11 +4,14 @@ import importlib
 import os
 import platform
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from mlelab import loopback
 
-__version__ = version("mlelab")
+try:
+    __version__ = version("mlelab")
+except PackageNotFoundError:  # copied and not installed, as in the image of the alert service
+    __version__ = "not installed"
 
 
 class StartError(RuntimeError):

@@ -7,7 +7,7 @@
   colab  run each lab alone, as it arrives in Colab or with other versions (--help: which labs, which environments)
   class  the same, then grade a simulated class of thirty and every hostile submission we know: about ten minutes
   airflow  make an environment for Airflow, and run the DAG of chapter 8 in it once
-  kafka, score   engines beside the course, shown and tested (--help: of that engine)
+  kafka, image, score   engines beside the course, shown and tested (--help: of that engine)
   new    the pieces of a new exercise, each in its place (--lab 03_features --exercise 3.9 --name clip)
   check  test the pieces of one exercise in seconds: check 1.2 (--help: more)
   page   build one page of the book and open it: page 05_training
@@ -39,6 +39,7 @@ PYTHONS = ((3, 11), (3, 12), (3, 13))
 ASIDE = ("jax", "torch", "airflow", "adult", "kafka")
 # Commands that tools/engine.py does: engines beside the course, each in an environment of its own.
 ENGINES = {"kafka": "a day of departures through a broker",
+           "image": "the alert service's image, built and run",
            "score": "the linear model in C++, Java and R"}
 # What some tests need and no package index has: Debian's package, and the names under which its program is found.
 PROGRAMS = {"chromium": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
@@ -247,7 +248,17 @@ def lock(arguments):
     wanted = ["--extra={}".format(name) for name in extras() if name not in ASIDE]
     run(tool("uv"), "pip", "compile", "pyproject.toml", *wanted, "--universal", "--python-version", "3.11",
         "--quiet", "--upgrade", "--output-file", "requirements.txt")
+    lock_image()
     return 0
+
+
+def lock_image():
+    """Write what the image of the alert service installs: the extra `serving` alone, the same versions, with hashes."""
+    wanted = VENV / "serving.in"
+    wanted.write_text("\n".join(extras()["serving"]))
+    run(tool("uv"), "pip", "compile", wanted, "--constraint", "requirements.txt", "--universal", "--python-version",
+        "3.11", "--generate-hashes", "--no-annotate", "--quiet", "--custom-compile-command", "make lock",
+        "--output-file", "mlelab/serving/deploy/requirements.txt")
 
 
 def programs(arguments):

@@ -27,6 +27,8 @@ class Engine(NamedTuple):
 
 ENGINES = {
     "kafka": Engine(("-m", "mlelab.pipelines.kafka"), "50 MB", "two minutes"),
+    "image": Engine(("tools/image.py",), "2 GB", "five minutes",
+                    {name: name for name in ("buildah", "debootstrap")}),
     "score": Engine(("-m", "mlelab.serving.plain"), "nothing", "a minute",
                     {"g++": "g++", "javac": "openjdk-17-jdk-headless", "Rscript": "r-base-core"}),
 }

@@ -2,14 +2,17 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import kubernetes_validate
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from mlelab.serving import process
 from mlelab.vertex.compute.processes import free_port
@@ -39,13 +42,23 @@ def test_what_the_dockerfile_copies_is_there():
                 assert (ROOT / source).exists(), source
 
 
+def test_the_image_gets_versions_of_the_lock_and_each_file_by_its_hash():
+    locked = set(re.findall(r"^[\w.-]+==\S+", (ROOT / "requirements.txt").read_text(), re.M))
+    blocks = re.split(r"\n(?=\w)", (DEPLOY / "requirements.txt").read_text())[1:]
+    pins = {block.split()[0] for block in blocks}
+    assert pins <= locked and all("--hash=sha256:" in block for block in blocks)
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["serving"]
+    assert {Requirement(line).name for line in wanted} <= {pin.partition("==")[0] for pin in pins}
+
+
 @pytest.mark.skipif(not shutil.which("sh"), reason="no POSIX shell here")
 @pytest.mark.parametrize("variable", ["BUNDLE", "AIP_STORAGE_URI"])
 def test_the_images_start_up_script_serves(folder, variable):
     port = str(free_port())
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with process.Server(["sh", str(DEPLOY / "start.sh")], f"http://127.0.0.1:{port}", "/readyz", HOST="127.0.0.1",
-                        AIP_HTTP_PORT=port, PATH=path, **{variable: str(folder)}) as server:
+    with process.Server(["sh", str(DEPLOY / "start.sh")], f"http://127.0.0.1:{port}", "/readyz",
+                        MLELAB_HOST="127.0.0.1", AIP_HTTP_PORT=port, PATH=path,
+                        **{variable: str(folder)}) as server:
         assert server._answers(server.url + "/healthz")
 
 
