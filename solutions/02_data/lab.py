@@ -62,8 +62,9 @@ def ingest(
     """Turn each NAME.csv in `source` into NAME.parquet and NAME.bad in `target`.
 
     target: a folder that may not exist yet; the folder above it does.
-    Files have a header of two names or more; no line is empty; no value holds a comma,
-    a quotation mark or a line break. All values stay text. A line with more or fewer
+    NAME has no dot. Files have a header of two names or more; no line is empty; no
+    value holds a comma, a quotation mark or a line break. All values stay text; a
+    column without a row may have any type. A line with more or fewer
     values than the header goes to NAME.bad as it is, one line each, in order. Run
     again, it replaces what it made. The files in `source` stay as they are.
     write(table, path): writes a table as Parquet, and may stop half-way with an error,
@@ -657,7 +658,8 @@ def merge_stats(chunks: Iterable[np.ndarray]) -> tuple[int, float, float]:
     chunks: one-dimensional arrays of floats, some empty or all missing (NaN). They can
       be read once, do not fit into memory together, and stay as they are. At least two
       values are there.
-    Returns (n, mean, variance with divisor n - 1), whatever the cuts between chunks.
+    Returns (n, mean, variance with divisor n - 1), whatever the cuts between chunks,
+    also where the values are tiny, or far from 0 and near to each other.
     """
     ### BEGIN SOLUTION
     n, mean, squares = 0, 0.0, 0.0

@@ -219,8 +219,8 @@ figure.show(fig, alt=f"Late share by scheduled hour. It rises from {by_hour['mea
 def cyclic(x: pd.Series, period: float) -> np.ndarray:
     """A point on the unit circle for each value, once around in one `period`.
 
-    x: shape (n,), numbers in the unit of `period`: hours with period 24, days of the
-    week with period 7.
+    x: shape (n,), int64 or float64, in the unit of `period`: hours with period 24, days
+    of the week with period 7.
     Returns shape (n, 2), a row for each value. Equal steps of x are equal distances
     anywhere on the circle; x and x + period are one point.
     """

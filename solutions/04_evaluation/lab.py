@@ -643,7 +643,8 @@ def ab_test(a: np.ndarray, b: np.ndarray, p0: float, p1: float, alpha: float = 0
     shares to tell apart; alpha, power: as usual.
     Returns n (cases needed in each arm), p_value (two-sided, from the pooled share) and
     verdict: "wait" with p_value None while an arm has fewer than n; then, from the
-    first n of each arm alone, "different" if p_value < alpha, else "not shown".
+    first n of each arm alone, "different" if p_value < alpha, else "not shown" (a
+    p_value of exactly alpha is left out).
     """
     ### BEGIN SOLUTION
     mean = (p0 + p1) / 2

@@ -490,14 +490,15 @@ for n in (10_000, 2_000):
 def decide(control: dict, canary: dict, guardrails: dict, planned: int) -> str:
     """What to do with a canary: "promote", "hold" or "rollback".
 
-    control, canary: `requests`, `errors`, `good` (answers that proved right) and `p99`
-    in milliseconds.
+    control, canary: `requests` (at least one), `errors`, `good` (answers that proved
+    right) and `p99` in milliseconds.
     guardrails: the highest `error_rate` (errors of all requests) and `p99` that a
     canary may have; above either it is rolled back at once.
     planned: requests of the canary at which the one look was planned; before that,
     hold.
     Then the 95 % interval of the difference of the shares of good answers, of all
-    requests, decides: promote above 0, roll back below 0, hold if it contains 0.
+    requests, decides: promote above 0, roll back below 0, hold if it contains 0, as it
+    does where all answers of both are good.
     """
     ### BEGIN SOLUTION
     error_rate = canary["errors"] / canary["requests"] if canary["requests"] else 0

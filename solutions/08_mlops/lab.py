@@ -449,7 +449,7 @@ def gate(candidate: dict, champion: dict, limits: dict) -> tuple[bool, list[str]
     min_gain), "slice:NAME" (loses more than max_slice_loss there), "calibration",
     "latency" (above their limits); in any order.
     Beyond the check, and kept by our solution: nan never passes, a slice that the
-    candidate lacks is lost, and rounding does not refuse a gain of exactly min_gain.
+    candidate lacks is lost, and rounding (below 1e-9) refuses no gain of min_gain.
     """
     ### BEGIN SOLUTION
     def falls_short(value, least):  # so does nan
@@ -621,12 +621,14 @@ def model_tests(
     predict(rows) -> chances, an array. train: the rows that it learned from; held_out:
     rows that it has not seen. Both have `late`, `flight` (a number that means nothing),
     `origin_delay_3h` (minutes) and `seats` (may be nan), among others.
-    invariance: another flight number changes no chance.
+    invariance: another flight number, whichever you take, changes no chance.
     direction: 30 minutes more delay at the origin do not lower the mean chance.
     minimum: the AUC is at least 0.6; count nan as 0.
     schema: for all rows, for a single row, and for one without seats: shape (n,),
     finite, from 0 to 1.
-    `predict` may give nan or percent: schema is False then, and no test raises.
+    `predict` may give nan or percent: schema is False then, and no test raises. What
+    invariance and direction say of nan or percent is left open, as is the minimum of
+    percent, and a mean or an AUC that is its limit but for rounding.
     """
     ### BEGIN SOLUTION
     p = predict(held_out)

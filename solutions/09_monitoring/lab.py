@@ -65,7 +65,7 @@ def psi(
     expected, actual: floats, nan where missing; at least one value is not. Bins lie
     between the unique quantiles 1 / bins, 2 / bins, … of the reference, open at both
     ends, a value on an edge in the upper bin; missing values have one more bin.
-    Shares are of all rows; a share below eps becomes eps, the others stay as they are.
+    Shares are of all rows; a share below eps (above 0) becomes eps, others stay.
     Returns the sum over bins of (q - p) log(q / p), p of the reference, q of `actual`.
     """
     ### BEGIN SOLUTION
@@ -423,7 +423,7 @@ def prediction_moved(
     reference, window: `hour` and `p`, among others; each hour of the window occurs in
     the reference. The expected mean is the reference's mean by hour, weighted by the
     hours of the window's rows. True if the window's mean differs from it by more than
-    `tolerance` (a share) of it, in either direction.
+    `tolerance` (a share) of it, in either direction; exactly that much is left out.
     """
     ### BEGIN SOLUTION
     expected = window["hour"].map(reference.groupby("hour")["p"].mean()).mean()
@@ -628,8 +628,8 @@ def findings(evidence: dict) -> list[tuple[str, str, str]]:
     the current version answered; half-rolled from 0.1 to 0.9, normal within 0.05 of 0
     and of 1), unseen_share (of the rows with a category that training did not have; up
     to 0.05 is normal), cancelled_share and wind_mph.
-    unit change: temp_mean is less than 5 from the reference in °C. A storm is no fault,
-    also a cold one; and it hides none.
+    unit change: temp_mean is less than 5 from the reference in °C (exactly 5 is left
+    out). A storm is no fault, also a cold one; and it hides none.
     """
     ### BEGIN SOLUTION
     found = []

@@ -193,7 +193,8 @@ def proxy_auc(rows: pd.DataFrame, group: np.ndarray, outcomes: list[str]) -> flo
     """How well the inputs together tell the group: 0.5 is not at all, 1 is entirely.
 
     rows: numeric columns, missing ones nan, among them those named in `outcomes`, which
-    are known only with the decision and are no inputs; group: 0 or 1, shape (n,).
+    are known only with the decision and are no inputs; group: 0 or 1, shape (n,), 20
+    rows or more of each.
     Returns the AUC of a logistic regression on these inputs (the median for what is
     missing, standardised), with each row scored by a model that has not seen it; median
     and standardisation are learned without that row, too.
@@ -538,11 +539,11 @@ def reason_codes(
 
     coefficients: of a linear score, by column; applicant, usual: a value for each
     column, `usual` that of the typical applicant. A column moves the score by
-    coefficient times (applicant minus usual). Columns in `barred` may not count and are
-    never named, nor are columns that did not lower the score.
+    coefficient times (applicant minus usual). Some columns are `barred`: they may not
+    count and are never named, nor are columns that did not lower the score.
     """
     ### BEGIN SOLUTION
-    moved = (coefficients * (applicant - usual)).drop(barred, errors="ignore").sort_values()
+    moved = (coefficients * (applicant - usual)).drop(barred).sort_values()
     return list(moved[moved < 0].index[:most])
     ### END SOLUTION
 

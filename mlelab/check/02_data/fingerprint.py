@@ -23,10 +23,10 @@ class fingerprint:
         draw = d.rng()
         values = {"carrier": lambda: ["AA", "UA", "EV", None][draw.integers(4)], "code": lambda: int(draw.integers(9)),
                   "delay": lambda: [0.25, -3.0, np.nan, 12.5][draw.integers(4)],
-                  "dest": lambda: "AEU"[draw.integers(3)], "gate": lambda: int(draw.integers(3))}
+                  "dest": lambda: "AEU"[draw.integers(3)], "eu": lambda: int(draw.integers(3))}
         names = d.order(list(values))[:d.int(2, 5)]
         df = pd.DataFrame({name: [values[name]() for _ in range(n)] for name in names}, d.index(n))
-        df = df.astype({name: float if name == "delay" else int if name in ("code", "gate") else object
+        df = df.astype({name: float if name == "delay" else int if name in ("code", "eu") else object
                         for name in names})
         same = df.iloc[draw.permutation(n) if d.flag() else range(n)]
         same = same[d.order(names)] if d.flag() else same
@@ -122,6 +122,8 @@ CHANGES = {
     "a row that is there twice more": lambda df, names, draw: pd.concat([df, df[:1], df[:1]]),
     "whole numbers that became decimal ones": _typed("i", float),
     "numbers that became texts": _typed("i", str),
+    "a column eu that became e, with the type uint64": lambda df, names, draw: df.rename(columns={"eu": "e"}).astype(
+        {"e": "uint64"}) if "eu" in names else None,
 }
 CODES = {"two values of a column that changed places": "M51", "two columns that exchanged their names": "M32",
          "a column that is called otherwise": "M32", "a row that is there once more": "M09",

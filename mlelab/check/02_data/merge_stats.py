@@ -38,9 +38,13 @@ class merge_stats:
         """Small chunks; and in some cases many large ones, to see what is held of them."""
         chunks = d.list(1, 6, lambda: np.array(d.list(0, 4, lambda: d.pick([d.num(-9, 30), np.nan, 0.0])), float))
         d.need(sum(np.isfinite(chunk).sum() for chunk in chunks) >= 2)
-        return dict(chunks=chunks, large=d.int(1, 99) * d.flag(0.2))
+        large, (unit, far) = d.int(1, 99) * d.flag(0.2), d.pick([(1, 0)] * 4 + [(2.0**-50, 0), (1, 1e8)])
+        chunks = [(chunk.round() if far else chunk) * unit + far for chunk in chunks]
+        return dict(chunks=chunks, large=large, unit=unit, far=far)
 
-    def run(merge_stats, chunks, large):
+    atol = 1e-6  # what rounding does to a mean near 1e8
+
+    def run(merge_stats, chunks, large, **_):
         seen = _seen(merge_stats, chunks)
         if large:
             tracemalloc.start()
@@ -55,19 +59,19 @@ class merge_stats:
             seen["many"], seen["holds at most half of them"] = held["answer"], peak < MANY * SIZE * 8 / 2
         return seen
 
-    def see(seen, **_):
+    def see(seen, unit, far, **_):
         n, mean, variance = seen["answer"]
-        return seen
+        return seen | {"answer": (n, (mean - far) / unit, variance / unit**2)}
 
-    def shows(chunks, large):
+    def shows(chunks, large, **_):
         many = f", and {MANY} chunks of {SIZE:,} values" if large else ""
         return f"merge_stats({[chunk.tolist() for chunk in chunks]}){many}", None
 
     def real():
         delays = _real.table("flights")["dep_delay"].to_numpy()
-        return dict(chunks=[delays[at:at + 50_000] for at in range(0, len(delays), 50_000)], large=0)
+        return dict(chunks=[delays[at:at + 50_000] for at in range(0, len(delays), 50_000)], large=0, unit=1, far=0)
 
-    def figure(seen, chunks, large):
+    def figure(seen, chunks, **_):
         n, mean, variance = seen["answer"]
         of_means = np.mean([np.nanmean(chunk) for chunk in chunks])
         return (f"{n:,.0f} departures, mean delay {mean:.3f} minutes, standard deviation {variance ** 0.5:.3f}; the "
@@ -122,6 +126,14 @@ def weighted_mean_of_variances(chunks):
         return total, new_mean, squares + values.var() * len(values)
 
     return in_one_pass(chunks, add)
+
+
+@merge_stats.mistake("M99", "Sums of squares far from 0 cancel: take the squares of distances from a mean.")
+def mean_of_squares_less_the_square(chunks):
+    n, total, squares = 0, 0.0, 0.0
+    for values in map(known, chunks):
+        n, total, squares = n + len(values), total + values.sum(), squares + (values ** 2).sum()
+    return n, total / n, (squares - total ** 2 / n) / (n - 1)
 
 
 @merge_stats.mistake("M45", "The chunks do not fit into memory together: hold one at a time.")

@@ -26,6 +26,10 @@ class decide:
         errors = d.pick([d.int(0, limit), limit // 2, limit // 3, limit, limit + 1, 2 * limit + 2])
         p99 = guardrails["p99"] + d.pick([-40.0, 0.0, -0.5, 0.5, 90.0, -100.0, -60.0])
         other = 64 * d.pick([40, 400, 1500, 12, 20])
+        if d.flag(0.1):  # the interval is 0 alone
+            sound = {"requests": other, "errors": 0, "good": other, "p99": 100.0}
+            return dict(control=sound, canary={"requests": n, "errors": 0, "good": n, "p99": p99},
+                        guardrails=guardrails, planned=planned)
         share, z = d.pick([0.7, 0.5, 0.9, 0.2]), d.pick([
             0.0, 0.6, -0.6, 1.3, -1.3, 1.85, -1.85, 2.08, -2.08, 2.2, -2.2, 2.68, -2.68, 4.0, -4.0])
         good = round(share * other)
@@ -165,7 +169,8 @@ def with_a_pooled_test(control, canary, guardrails, planned):
     n, m = canary["requests"], control["requests"]
     broken = canary["errors"] / n > guardrails["error_rate"], canary["p99"] > guardrails["p99"]
     share = (canary["good"] + control["good"]) / (n + m)
-    z = (canary["good"] / n - control["good"] / m) / math.sqrt(share * (1 - share) * (1 / n + 1 / m))
+    spread = math.sqrt(share * (1 - share) * (1 / n + 1 / m))
+    z = (canary["good"] / n - control["good"] / m) / spread if spread else 0.0
     tail = NormalDist().cdf(-abs(z))
     if any(broken) or n >= planned and tail < 0.025 and z < 0:
         return "rollback"

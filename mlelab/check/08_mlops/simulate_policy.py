@@ -61,8 +61,10 @@ class simulate_policy:
 
 def _canonical(table: pd.DataFrame) -> dict:
     """Months, costs and what each model learned from; more columns are welcome."""
-    learned = [[int(month) for month in used] if isinstance(used, (tuple, list, range, np.ndarray)) else used
-               for used in table["trained_on"]]
+    wrong = [type(used).__name__ for used in table["trained_on"] if isinstance(used, (list, range, np.ndarray))]
+    if wrong:
+        raise ValueError(f"`trained_on` holds a {wrong[0]}, not a tuple")
+    learned = [list(map(int, used)) if isinstance(used, tuple) else used for used in table["trained_on"]]
     return {"index": [int(month) for month in table.index], "trained_on": learned,
             "cost": [float(cost) for cost in table["cost"]]}
 

@@ -19,6 +19,10 @@ class four_fifths:
 
     def inputs(d):
         name, reference, other = d.order(["x", "y", "z"])
+        if d.flag(0.2):  # a limit of exactly 0.8: the reference is all chosen, and so many draws leave no doubt
+            a, n = d.pick([(5, 10), (14, 15)])
+            return dict(chosen=np.repeat([1, 0, 1], [a, n - a, 20]), group=np.repeat([name, reference], [n, 20]),
+                        name=name, reference=reference, given=(4000,), seed=d.int(0, 10_000))
         n, m = d.pick([(40, 40), (2, 200), (60, 400), (400, 60), (300, 300), (1000, 700), (30, 30)])
         a, b = round(n * d.num(0.3, 0.95, 2)), round(m * d.num(0.4, 0.97, 2))
         rest = d.pick([0, 150])
@@ -30,33 +34,39 @@ class four_fifths:
         low, high, sigma = _wanted(chosen, group, name, reference)
         d.need(min(abs(low - 0.8), abs(high - 0.8)) > 0.6 * sigma)
         return dict(chosen=chosen[turn], group=group[turn], name=name, reference=reference,
-                    given=d.pick([(1000,), (700,), (1500,)]), seed=d.int(0, 10_000))
+                    given=d.pick([(1000,), (700,), (1,), (4000 if len(turn) < 480 else 700,)]), seed=d.int(0, 10_000))
 
     def run(four_fifths, chosen, group, name, reference, given, seed):
         said = [four_fifths(chosen, group, name, reference, *given, one) for one in (seed, seed, *range(1, 5))]
-        said.append(four_fifths(chosen, group, name, reference))
+        said += [four_fifths(chosen, group, name, reference, *rest) for rest in ((), (1000, 0))]
         return [{"low": float(one["low"]), "high": float(one["high"]), "verdict": one["verdict"]} for one in said]
 
     def holds(said, chosen, group, name, reference, given, seed):
+        *said, explicit = said
+        yield "By default 1000 draws are taken, with the seed 0.", said[-1] == explicit, "M27"
+        if given == (1,):
+            yield "Of one draw, low and high are the ratio.", all(one["low"] == one["high"] for one in said[:-1]), "M27"
+            return
         low, high, sigma = _wanted(chosen, group, name, reference)
-        lows, highs = (np.array([one[limit] for one in said[1:]]) for limit in ("low", "high"))
+        lows, highs = (np.array([one[limit] for one in said[1:-1]]) for limit in ("low", "high"))
         text = f"about {low:.2f} to {high:.2f}"
         yield ("Each draw has as many rows of each group as there are, so no draw is without one.",
                bool(np.isfinite([lows, highs]).all()), "M89", dict(expected=text, got=(lows[0], highs[0])))
         fewest = min((group == which).sum() for which in (name, reference))
         few, large = fewest < 5, fewest >= 60  # the quantiles of few people are steps
+        near = 0.5 if not large else 0.12 if given == (4000,) else 0.3
         off = max(abs(np.median(lows) - low), abs(np.median(highs) - high)) / sigma
         shaky = max(np.std(lows), np.std(highs)) / sigma
         got = f"{np.mean(lows):.2f} to {np.mean(highs):.2f}"
         code = "M32" if low > 0 and lows.mean() <= 0 else "M16" if (highs - lows).mean() < 0.9 * (high - low) else None
         yield ("low and high hold 95 % of the draws of the ratio, with both groups "
-               "drawn.", few or off < (0.3 if large else 0.5), code,
+               "drawn.", few or off < near, code,
                dict(expected=text, got=got))
         yield ("`draws` draws are taken: with fewer the limits change from seed to "
                "seed.", not large or shaky < 0.35, "M27",
                dict(expected=text, got=f"low from {lows.min():.2f} to {lows.max():.2f}"))
         verdict = "below" if high < 0.8 else "not below" if low >= 0.8 else "cannot tell"
-        wrong = next((one for one in said if one["verdict"] != verdict), None)
+        wrong = next((one for one in said[:-1] if one["verdict"] != verdict), None)
         yield ('The verdict is "below" only if all of the interval is below 0.8, and "not below" only if none of it '
                'is.',
                wrong is None, "M13" if wrong and wrong["verdict"] == "below" and verdict == "not below" else "M16",
@@ -84,7 +94,7 @@ def _wanted(chosen, group, name, reference):
     rng, drawn = np.random.default_rng(0), []
     for which in (name, reference):
         n, a = int((group == which).sum()), int(chosen[group == which].sum())
-        drawn.append(rng.binomial(n, a / n, 8_000) / n)
+        drawn.append(rng.binomial(n, a / n, 40_000) / n)
     ratio = drawn[0] / np.maximum(drawn[1], 1e-9)
     return (*np.quantile(ratio, [0.025, 0.975]), ratio.std())
 

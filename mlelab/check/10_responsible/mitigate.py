@@ -20,7 +20,7 @@ class mitigate:
 
     def inputs(d):
         names = d.order(["a", "b", "c"])[:d.int(2, 3)]
-        tpr = d.pick([0.8, 0.9, 0.5, 0.75, 1.0])
+        tpr = d.pick([0.8, 0.9, 0.5, 0.75, 1.0, 0.501])
 
         def rows():
             made = [(name, label) for name in names for label in [1] * d.int(1, 6) + [0] * d.int(1, 3)]
