@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 from browser_python import FOLDER  # noqa: E402
 
-EXERCISES = [("03_features", "3.1")]
+EXERCISES = [("03_features", "3.1"), ("09_monitoring", "9.3"), ("04_evaluation", "4.3")]
 ABSENT = {"IPython", "pooch", "pyarrow", "requests"}
 LONGEST = 600_000  # ms until the page is ready, on a busy machine
 

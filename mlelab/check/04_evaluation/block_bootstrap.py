@@ -162,6 +162,6 @@ def multinomial_counts(y, p, blocks, metric, draws, seed):
     names, place = np.unique(blocks, return_inverse=True)
     values = []
     for times in np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), draws):
-        rows = np.repeat(np.arange(len(y)), times[place])
+        rows = np.repeat(np.arange(len(y)), times[place].astype(np.intp))  # in a page np.repeat takes 32 bits
         values.append(metric(y[rows], p[rows]))
     return np.quantile(values, [0.025, 0.975])
