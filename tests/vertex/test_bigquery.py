@@ -96,7 +96,6 @@ def test_tables_and_views_made_by_queries(client):
         ("SELECT nothing FROM lab.delays", exceptions.BadRequest, "nothing"),
         ("SELECT * FROM gone.t", exceptions.NotFound, "Not found: Table warehouse:gone.t"),
         ("SELECT * FROM alone", exceptions.BadRequest, "must be qualified with a dataset"),
-        ("CREATE MODEL lab.m OPTIONS(model_type='linear_reg') AS SELECT 1", exceptions.GoogleAPIError, "MODEL"),
         ("DELETE FROM lab.delays WHERE TRUE", exceptions.GoogleAPIError, "DELETE"),
     ],
 )

@@ -7,12 +7,14 @@ import json
 import re
 import secrets
 import urllib.parse
+from pathlib import Path
 from typing import Any
 
 from ..wire.errors import CloudError, invalid, not_found, precondition
 from .blobs import Blobs
+from .bqml_answers import resource
 from .uploads import MAX_UPLOAD, multipart
-from .warehouse import Query, arrow_table, bigquery_table, json_rows, write_table
+from .warehouse import SUFFIXES, Query, arrow_table, bigquery_table, json_rows, read_model, write_table
 
 MAX_JOBS = 1000
 BATCH = 10_000  # rows in one message of a read
@@ -41,14 +43,14 @@ class BigQuery:
 
     def _route(self, http: Any, url: urllib.parse.SplitResult, query: dict[str, str], body: bytes) -> None:
         path = r"(?:/resumable)?(/upload)?/bigquery/v2/projects/([\w:.-]+)/(datasets|jobs|queries)(?:/([\w:-]+))?"
-        match = re.fullmatch(path + r"(?:/tables(?:/([\w-]+))?(/data)?)?", url.path)
+        match = re.fullmatch(path + r"(?:/(tables|models)(?:/([\w-]+))?(/data)?)?", url.path)
         if not match:
             raise self._unimplemented(http, url)
-        upload, project, kind, key, table, rows = match.groups()
+        upload, project, kind, key, inside, table, rows = match.groups()
         if upload:
             self._upload(http, project, query, body)
             return
-        verb, inside = http.command, "/tables" in url.path
+        verb = http.command
         if kind == "jobs" and verb == "GET" and key:
             if key not in self._jobs:
                 raise not_found(f"Not found: Job {project}:{key}")
@@ -64,9 +66,11 @@ class BigQuery:
             answer = self._results(project, key, query)
         elif kind == "datasets" and (verb, key) == ("POST", None):
             answer = self._create(project, json.loads(body))
-        elif kind == "datasets" and key and table and rows and verb == "GET":
+        elif kind == "datasets" and key and inside == "tables" and table and rows and verb == "GET":
             answer = _page(arrow_table(self._storage, f"bq://{project}.{key}.{table}"), query)
-        elif kind == "datasets" and key and verb in ("GET", "DELETE") and bool(table) == inside:
+        elif kind == "datasets" and key and inside == "models" and not rows and (verb == "GET" or table):
+            answer = self._models(verb, project, key, table or "")
+        elif kind == "datasets" and key and verb in ("GET", "DELETE") and bool(table) == bool(inside):
             answer = self._entry(verb, project, key, table or "", query)
         else:
             raise self._unimplemented(http, url)
@@ -98,7 +102,7 @@ class BigQuery:
             "destinationTable", {"projectId": project, "datasetId": "_anonymous", "tableId": f"anon{key}"}
         )
         uri = "bq://{projectId}.{datasetId}.{tableId}".format(**target)
-        write_table(self._storage, uri, found.to_pandas())
+        write_table(self._storage, uri, found)
         answer = self._job(project, key, {"query": config}) | {
             "statistics": {"query": {"statementType": "SELECT" if found.num_columns else "SCRIPT"}}
         }
@@ -133,16 +137,36 @@ class BigQuery:
         self._storage.write(f"gs://{bucket}/{dataset}/", b"")
         return wanted | {"kind": "bigquery#dataset", "id": f"{project}:{dataset}"}
 
-    def _entry(self, verb: str, project: str, dataset: str, table: str, query: dict[str, str]) -> dict[str, Any]:
-        folder = f"gs://{project}-bigquery/{dataset}"
+    def _models(self, verb: str, project: str, dataset: str, name: str) -> dict[str, Any]:
+        """List the models of a dataset, or get or delete one."""
+        names = self._names(project, dataset)
+        found = [Path(one).stem for one in names if one.endswith(".model") and name in ("", Path(one).stem)]
+        if verb not in ("GET", "DELETE"):
+            raise CloudError("UNIMPLEMENTED", f"BigQuery models' {verb} is not implemented by this local stand-in.")
+        if name and not found:
+            raise not_found(f"Not found: Model {project}:{dataset}.{name}")
+        if verb == "DELETE":
+            self._storage.delete(f"gs://{project}-bigquery/{dataset}/{name}.model")
+            return {}
+        uri = f"bq://{project}.{dataset}"
+        models = [resource(read_model(self._storage, f"{uri}.{one}"), project, dataset, one) for one in found]
+        return models[0] if name else {"models": models}
+
+    def _names(self, project: str, dataset: str) -> list[str]:
+        """The objects of a dataset. NOT_FOUND where it does not exist."""
         try:
-            names = self._storage.names(folder)
+            names = self._storage.names(f"gs://{project}-bigquery/{dataset}/")
         except CloudError:  # no bucket: the project has no dataset
             names = []
-        files = [f"{dataset}/{table}{suffix}" for suffix in (".parquet", ".csv", ".sql")]
-        if not names or table and not set(files) & set(names):
-            what = f"Table {project}:{dataset}.{table}" if names else f"Dataset {project}:{dataset}"
-            raise CloudError("NOT_FOUND", f"Not found: {what}")
+        if not names:
+            raise CloudError("NOT_FOUND", f"Not found: Dataset {project}:{dataset}")
+        return names
+
+    def _entry(self, verb: str, project: str, dataset: str, table: str, query: dict[str, str]) -> dict[str, Any]:
+        names = self._names(project, dataset)
+        files = [f"{dataset}/{table}{suffix}" for suffix in SUFFIXES]
+        if table and not set(files) & set(names):
+            raise CloudError("NOT_FOUND", f"Not found: Table {project}:{dataset}.{table}")
         if verb == "DELETE":
             files = [name for name in names if not table or name in files]
             if not table and len(files) > 1 and query.get("deleteContents") != "true":
@@ -220,10 +244,14 @@ def _page(table: Any, query: dict[str, Any]) -> dict[str, Any]:
     return {"totalRows": str(len(table)), "rows": json_rows(part)} | more
 
 
-def _field(field: Any) -> dict[str, str]:
+def _field(field: Any) -> dict[str, Any]:
     """A column of a table as the schema of BigQuery has it."""
     repeated = hasattr(field.type, "value_type")
-    kind = str(field.type.value_type if repeated else field.type)
+    inner = field.type.value_type if repeated else field.type
+    mode, kind = "REPEATED" if repeated else "NULLABLE", str(inner)
+    if kind.startswith("struct"):
+        fields = [_field(inner.field(index)) for index in range(inner.num_fields)]
+        return {"name": field.name, "type": "RECORD", "mode": mode, "fields": fields}
     found = next((name for start, name in TYPES.items() if kind.startswith(start)), "STRING")
     found = "TIMESTAMP" if found == "DATETIME" and "tz=" in kind else found  # a time with a zone is a moment
-    return {"name": field.name, "type": found, "mode": "REPEATED" if repeated else "NULLABLE"}
+    return {"name": field.name, "type": found, "mode": mode}

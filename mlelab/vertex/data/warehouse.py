@@ -1,20 +1,23 @@
-"""BigQuery's tables and views in storage, and its SQL over them: sqlglot translates, DuckDB computes.
+"""BigQuery's tables, views and models in storage, and its SQL over them: sqlglot translates, DuckDB computes.
 
 The table `bq://PROJECT.DATASET.TABLE` is the object `gs://PROJECT-bigquery/DATASET/TABLE.parquet` (or `.csv`), which a
-learner may also put there. A view is the query that makes it, in `VIEW.sql`.
+learner may also put there. A view is the query that makes it, in `VIEW.sql`; a model is in `MODEL.model` (`bqml`).
 """
 
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..wire.errors import CloudError, invalid
+from . import bqml, bqml_answers
 from .blobs import Blobs
+from .bqml_sql import CALL, constant, is_call, plain_calls, visible
 from .tables import read_table
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 SECONDS = 120  # that a query may take
 DEPTH = 16  # views of views
+SUFFIXES = (".parquet", ".csv", ".sql")
 
 
 def stem_of(uri: str) -> str:
@@ -37,7 +41,7 @@ def stem_of(uri: str) -> str:
 def bigquery_table(storage: Blobs, uri: str, depth: int = 0) -> pd.DataFrame:
     """A table, or what a view gives now. NOT_FOUND where there is neither."""
     stem = stem_of(uri)
-    for suffix in (".parquet", ".csv", ".sql"):
+    for suffix in SUFFIXES:
         try:
             if suffix != ".sql":
                 return read_table(storage, stem + suffix)
@@ -52,18 +56,40 @@ def bigquery_table(storage: Blobs, uri: str, depth: int = 0) -> pd.DataFrame:
     raise CloudError("NOT_FOUND", f"Not found: Table {uri[5:].replace('.', ':', 1)}, which would be {stem}.parquet.")
 
 
-def write_table(storage: Blobs, uri: str, frame: pd.DataFrame) -> None:
+def write_table(storage: Blobs, uri: str, rows: pd.DataFrame | pa.Table) -> None:
     """Create or replace a table."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
     stem = stem_of(uri)
     storage.ensure_bucket(stem[5:].split("/")[0])
-    storage.write(f"{stem}.parquet", frame.to_parquet(index=False))
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
+    parquet.write_table(table, file := io.BytesIO())
+    storage.write(f"{stem}.parquet", file.getvalue())
 
 
 def arrow_table(storage: Blobs, uri: str) -> pa.Table:
-    """A table or view in Arrow's form."""
+    """A table or view in Arrow's form: pandas would make floats of integers where some are NULL."""
     import pyarrow as pa
+    from pyarrow import parquet
 
-    return pa.Table.from_pandas(bigquery_table(storage, uri), preserve_index=False).replace_schema_metadata()
+    try:
+        table = parquet.read_table(io.BytesIO(storage.read(f"{stem_of(uri)}.parquet")))
+    except CloudError as error:
+        if error.code != "NOT_FOUND":
+            raise
+        table = pa.Table.from_pandas(bigquery_table(storage, uri), preserve_index=False)
+    return table.replace_schema_metadata()
+
+
+def read_model(storage: Blobs, uri: str) -> dict[str, Any]:
+    """The model `bq://project.dataset.model`. NOT_FOUND where there is none."""
+    try:
+        return json.loads(storage.read(f"{stem_of(uri)}.model"))
+    except CloudError as error:
+        if error.code != "NOT_FOUND":
+            raise
+        raise CloudError("NOT_FOUND", f"Not found: Model {uri[5:].replace('.', ':', 1)}") from None
 
 
 class Query:
@@ -85,7 +111,7 @@ class Query:
         from sqlglot import exp
 
         try:
-            statements = [one for one in sqlglot.parse(text, read="bigquery") if one is not None]
+            statements = [one for one in sqlglot.parse(plain_calls(text), read="bigquery") if one is not None]
         except sqlglot.errors.SqlglotError as error:
             raise invalid(f"Syntax error: {str(error).splitlines()[0]}") from None
         if not statements:
@@ -97,7 +123,9 @@ class Query:
                 result = self._select(statement)
             elif isinstance(statement, exp.Create) and kind in ("TABLE", "VIEW") and statement.expression:
                 self._create(statement, kind)
-            elif isinstance(statement, exp.Drop) and kind in ("TABLE", "VIEW"):
+            elif isinstance(statement, exp.Create) and kind == "MODEL" and statement.expression:
+                self._train(statement)
+            elif isinstance(statement, exp.Drop) and kind in ("TABLE", "VIEW", "MODEL"):
                 self._drop(statement)
             else:
                 what = " ".join(statement.sql(dialect="bigquery").split()[:3])
@@ -116,28 +144,51 @@ class Query:
 
         uri = self._uri(statement.this.this if isinstance(statement.this, exp.Schema) else statement.this)
         stem = stem_of(uri)
-        taken = any(self._exists(stem + suffix) for suffix in (".parquet", ".csv", ".sql"))
-        if taken and statement.args.get("exists"):
+        if self._stands(statement, uri, SUFFIXES):
             return
-        if taken and not statement.args.get("replace"):
-            raise CloudError("ALREADY_EXISTS", f"Already Exists: Table {uri[5:].replace('.', ':', 1)}")
         if kind == "TABLE":
-            frame = self._select(statement.expression).to_pandas()
+            rows = self._select(statement.expression)
             self._forget(stem)
-            write_table(self._storage, uri, frame)
+            write_table(self._storage, uri, rows)
             return
         self._select(statement.expression)  # a view that cannot be computed is refused
         self._forget(stem)
         self._storage.ensure_bucket(stem[5:].split("/")[0])
         self._storage.write(f"{stem}.sql", statement.expression.sql(dialect="bigquery").encode())
 
+    def _train(self, statement: exp.Create) -> None:
+        """CREATE MODEL: the rows of its query, OPTIONS and TRANSFORM go to `bqml`."""
+        from sqlglot import exp
+
+        uri = self._uri(statement.this)
+        if self._stands(statement, uri, (".model",)):
+            return
+        properties = statement.args["properties"].expressions if statement.args.get("properties") else []
+        clauses = [one for one in properties if isinstance(one, exp.TransformModelProperty)]
+        options = {one.name.upper(): constant(one.args["value"]) for one in properties if type(one) is exp.Property}
+        frame = self._select(statement.expression).to_pandas()
+        data = bqml.create(options, clauses[0].expressions if clauses else [], frame, _frame)
+        stem = stem_of(uri)
+        self._storage.ensure_bucket(stem[5:].split("/")[0])
+        self._storage.write(f"{stem}.model", data)
+
+    def _stands(self, statement: exp.Create, uri: str, suffixes: Sequence[str]) -> bool:
+        """True where IF NOT EXISTS leaves what is there. ALREADY_EXISTS where nothing allows to replace it."""
+        if not any(self._exists(stem_of(uri) + suffix) for suffix in suffixes) or statement.args.get("replace"):
+            return False
+        if not statement.args.get("exists"):
+            kind = "Model" if ".model" in suffixes else "Table"
+            raise CloudError("ALREADY_EXISTS", f"Already Exists: {kind} {uri[5:].replace('.', ':', 1)}")
+        return True
+
     def _drop(self, statement: exp.Drop) -> None:
         from sqlglot import exp
 
+        suffixes, what = ((".model",), "Model") if statement.args["kind"] == "MODEL" else (SUFFIXES, "Table")
         for table in statement.find_all(exp.Table):
             uri = self._uri(table)
-            if not self._forget(stem_of(uri)) and not statement.args.get("exists"):
-                raise CloudError("NOT_FOUND", f"Not found: Table {uri[5:].replace('.', ':', 1)}")
+            if not self._forget(stem_of(uri), suffixes) and not statement.args.get("exists"):
+                raise CloudError("NOT_FOUND", f"Not found: {what} {uri[5:].replace('.', ':', 1)}")
 
     def _exists(self, uri: str) -> bool:
         try:
@@ -145,53 +196,73 @@ class Query:
         except CloudError:
             return False
 
-    def _forget(self, stem: str) -> bool:
-        there = [stem + suffix for suffix in (".parquet", ".csv", ".sql") if self._exists(stem + suffix)]
+    def _forget(self, stem: str, suffixes: Sequence[str] = SUFFIXES) -> bool:
+        there = [stem + suffix for suffix in suffixes if self._exists(stem + suffix)]
         for uri in there:
             self._storage.delete(uri)
         return bool(there)
 
     def _select(self, statement: exp.Query) -> pa.Table:
-        """Compute a query over the tables that it names; DuckDB itself reaches neither files nor the network."""
-        import duckdb
-        import sqlglot
+        """Compute a query over the tables and models that it names."""
+        statement = _named(self._with_values(statement.copy()))
+        return _compute(statement, self._load(statement))
 
-        statement = self._with_values(statement.copy())
-        connection = duckdb.connect(config={"enable_external_access": "false", "threads": "1"})
-        timer = threading.Timer(SECONDS, connection.interrupt)
-        try:
-            connection.execute("SET python_enable_replacements = false")
-            self._load(statement, connection.register)
-            connection.execute("SET lock_configuration = true")
-            timer.start()
-            found = connection.execute(statement.sql(dialect="duckdb")).to_arrow_table()
-        except sqlglot.errors.SqlglotError as error:
-            raise CloudError("UNIMPLEMENTED", f"This query is not implemented here: {error}") from None
-        except duckdb.Error as error:
-            raise invalid(str(error).splitlines()[0]) from None
-        finally:
-            timer.cancel()
-            connection.close()
-        return _narrow(found)
-
-    def _load(self, statement: exp.Query, register: Callable[[str, Any], Any]) -> None:
-        """Give each table that the query names to DuckDB, under a name of ours."""
+    def _load(self, statement: exp.Query) -> dict[str, Any]:
+        """What each table and function on a model of the query gives; names of ours replace theirs in the query."""
         from sqlglot import exp
 
+        tables: dict[str, Any] = {}
+
+        def put(table: exp.Table, name: str, alias: str) -> None:
+            table.replace(exp.alias_(exp.to_table(name), alias, table=True, quoted=True) if alias
+                          else exp.to_table(name))  # fmt: skip
+
+        while call := next((t for t in statement.find_all(exp.Table) if is_call(t)), None):
+            name = f"call_{len(tables)}"
+            tables[name] = self._call(call)
+            put(call, name, call.alias)
         local = {cte.alias for cte in statement.find_all(exp.CTE)}
         names: dict[str, str] = {}
         for table in list(statement.find_all(exp.Table)):
             if not isinstance(table.this, exp.Identifier):
                 what = table.this.sql(dialect="bigquery").split("(")[0]
                 raise CloudError("UNIMPLEMENTED", f"BigQuery's {what} is not implemented by this local stand-in.")
-            if table.name in local and not table.db:
+            if table.name in local | set(tables) and not table.db:
                 continue
             uri = self._uri(table)
             if uri not in names:
                 names[uri] = f"table_{len(names)}"
-                register(names[uri], bigquery_table(self._storage, uri, self._depth))
-            alias = table.alias or uri.rsplit(".", 1)[1]
-            table.replace(exp.alias_(exp.to_table(names[uri]), alias, table=True, quoted=True))
+                tables[names[uri]] = bigquery_table(self._storage, uri, self._depth)
+            put(table, names[uri], table.alias or uri.rsplit(".", 1)[1])
+        return tables
+
+    def _call(self, table: exp.Table) -> pa.Table:
+        """What a function on a model gives."""
+        from sqlglot import exp
+
+        function = table.this.name.removeprefix(CALL)
+        if function not in ("PREDICT", "EVALUATE", "FEATURE_INFO", "WEIGHTS", "TRANSFORM"):
+            raise CloudError("UNIMPLEMENTED", f"BigQuery's ML.{function} is not implemented by this local stand-in.")
+        name, *rest = table.this.expressions
+        model = read_model(self._storage, self._uri(exp.to_table(name.name, dialect="bigquery")))
+        if function in ("FEATURE_INFO", "WEIGHTS"):
+            return bqml_answers.feature_info(model) if function == "FEATURE_INFO" else bqml_answers.weights(model)
+        frame = None
+        if rest and isinstance(rest[0], exp.Query):
+            query = rest.pop(0)
+            query = query.unnest() if isinstance(query, exp.Subquery) else query
+            for cte in reversed(visible(table)):  # those of the whole query
+                query = query.with_(cte.alias, as_=cte.this, append=True)
+            frame = self._select(query).to_pandas()
+        settings = {one.name: constant(one.expression) for one in rest[0].expressions} if rest else {}
+        if frame is None and function != "EVALUATE":
+            raise invalid(f"ML.{function} needs a table or a query.")
+        seen = None if frame is None else bqml.transformed(model, frame, _frame)
+        if function == "EVALUATE":
+            return bqml_answers.evaluate(model, seen, settings)
+        if function == "PREDICT":
+            return bqml_answers.predict(model, frame, seen, settings)
+        return seen
 
     def _with_values(self, statement: exp.Query) -> exp.Query:
         """The query with its parameters, by name or in order, replaced by their values."""
@@ -205,6 +276,50 @@ class Query:
                 raise invalid(f"Query parameter {node.name or '?'} not found")
             node.replace(value.copy())
         return statement
+
+
+def _named(statement: exp.Query) -> exp.Query:
+    """Columns without a name get BigQuery's: the field's, or f0_, f1_ …; a number with a point is a FLOAT64."""
+    from sqlglot import exp
+
+    nameless = 0
+    for one in list(statement.expressions) if isinstance(statement, exp.Select) else []:
+        if not (one.alias or one.is_star or isinstance(one, exp.Column)):
+            name = one.expression.name if isinstance(one, exp.Dot) else f"f{nameless}_"
+            nameless += not isinstance(one, exp.Dot)
+            one.replace(exp.alias_(one.copy(), name))
+    for number in list(statement.find_all(exp.Literal)):
+        if not number.is_string and "." in number.this and "e" not in number.this.lower():
+            number.replace(exp.Literal.number(f"{number.this}e0"))
+    return statement
+
+
+def _frame(statement: exp.Query, tables: Mapping[str, Any]) -> pd.DataFrame:
+    return _compute(statement, tables).to_pandas()
+
+
+def _compute(statement: exp.Query, tables: Mapping[str, Any]) -> pa.Table:
+    """Run a query over tables in memory; DuckDB itself reaches neither files nor the network."""
+    import duckdb
+    import sqlglot
+
+    connection = duckdb.connect(config={"enable_external_access": "false", "threads": "1"})
+    timer = threading.Timer(SECONDS, connection.interrupt)
+    try:
+        connection.execute("SET python_enable_replacements = false")
+        for name, table in tables.items():
+            connection.register(name, table)
+        connection.execute("SET lock_configuration = true")
+        timer.start()
+        found = connection.execute(statement.sql(dialect="duckdb")).to_arrow_table()
+    except sqlglot.errors.SqlglotError as error:
+        raise CloudError("UNIMPLEMENTED", f"This query is not implemented here: {error}") from None
+    except duckdb.Error as error:
+        raise invalid(str(error).splitlines()[0]) from None
+    finally:
+        timer.cancel()
+        connection.close()
+    return _narrow(found)
 
 
 def _literal(kind: Mapping[str, Any], value: Mapping[str, Any]) -> exp.Expression:
