@@ -7,6 +7,7 @@ import json
 import socket
 
 import google.auth.transport.requests
+import grpc
 import pytest
 import requests
 from google.api_core import exceptions
@@ -122,6 +123,16 @@ def test_no_credential_no_answer(cloud, headers):
     answer = connection.getresponse()
     assert answer.status == 401
     assert json.loads(answer.read())["error"]["status"] == "UNAUTHENTICATED"
+
+
+def test_a_stranger_is_refused_before_the_message_is_read(cloud):
+    """A message over the limit would be RESOURCE_EXHAUSTED if it were read."""
+    credentials = grpc.ssl_channel_credentials(cloud.keys.authority.read_bytes())
+    with grpc.secure_channel("us-central1-aiplatform.googleapis.com:443", credentials) as channel:
+        call = channel.unary_unary("/google.cloud.aiplatform.v1.EndpointService/GetEndpoint")
+        with pytest.raises(grpc.RpcError) as refused:
+            call(bytes(40 * 2**20), metadata=[("authorization", "Bearer stolen")], timeout=10)
+    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 def test_a_key_of_another_server_is_refused(cloud, tmp_path):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..wire.errors import CloudError, invalid
 from .bqml_answers import FILLER, TYPES, load_xgboost, matrix, measure
+from .bqml_sql import floats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +94,7 @@ def _fixed(transform: list[exp.Expression], frame: pd.DataFrame, compute: Comput
         found = compute(parse_one(f"SELECT {', '.join(wanted)} FROM {INPUT}", read="duckdb"), {INPUT: frame})
         return [repr(value.tolist() if hasattr(value, "tolist") else value) for value in found.iloc[0]]
 
-    query = exp.select(*[one.copy() for one in transform]).from_(INPUT)
+    query = floats(exp.select(*[one.copy() for one in transform]).from_(INPUT))
     for node in list(query.find_all(exp.Dot)):
         if node.this.name.upper() != "ML" or not isinstance(node.expression, exp.Anonymous):
             continue

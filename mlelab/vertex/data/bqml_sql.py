@@ -71,3 +71,13 @@ def constant(value: exp.Expression) -> Any:
     if isinstance(value, (exp.Literal, exp.Boolean, exp.Neg)):
         return value.to_py()
     raise CloudError("UNIMPLEMENTED", f"BigQuery ML's {value.sql(dialect='bigquery')} is not implemented here.")
+
+
+def floats(statement: exp.Query) -> exp.Query:
+    """A number with a point is a FLOAT64 in BigQuery, and a decimal in DuckDB unless it has an exponent."""
+    from sqlglot import exp
+
+    for number in list(statement.find_all(exp.Literal)):
+        if not number.is_string and "." in number.this and "e" not in number.this.lower():
+            number.replace(exp.Literal.number(f"{number.this}e0"))
+    return statement

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..wire.errors import CloudError, invalid
 from . import bqml, bqml_answers
 from .blobs import Blobs
-from .bqml_sql import CALL, constant, is_call, plain_calls, visible
+from .bqml_sql import CALL, constant, floats, is_call, plain_calls, visible
 from .tables import read_table
 
 if TYPE_CHECKING:
@@ -279,7 +279,7 @@ class Query:
 
 
 def _named(statement: exp.Query) -> exp.Query:
-    """Columns without a name get BigQuery's: the field's, or f0_, f1_ …; a number with a point is a FLOAT64."""
+    """Columns without a name get BigQuery's: the field's, or f0_, f1_ …"""
     from sqlglot import exp
 
     nameless = 0
@@ -288,10 +288,7 @@ def _named(statement: exp.Query) -> exp.Query:
             name = one.expression.name if isinstance(one, exp.Dot) else f"f{nameless}_"
             nameless += not isinstance(one, exp.Dot)
             one.replace(exp.alias_(one.copy(), name))
-    for number in list(statement.find_all(exp.Literal)):
-        if not number.is_string and "." in number.this and "e" not in number.this.lower():
-            number.replace(exp.Literal.number(f"{number.this}e0"))
-    return statement
+    return floats(statement)
 
 
 def _frame(statement: exp.Query, tables: Mapping[str, Any]) -> pd.DataFrame:

@@ -22,6 +22,10 @@ class _Handler(grpc.GenericRpcHandler):
         self._backend = backend
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        try:
+            self._backend.identity.check(dict(details.invocation_metadata).get("authorization", ""))
+        except CloudError as error:  # a handler of streams, because that one does not read the message first
+            return grpc.stream_unary_rpc_method_handler(self._refused(error))
         method = catalogue().get(details.method)
         if method is None:
             return grpc.unary_unary_rpc_method_handler(self._unknown(details.method))
@@ -32,16 +36,17 @@ class _Handler(grpc.GenericRpcHandler):
         return grpc.stream_stream_rpc_method_handler(self._unknown(details.method))
 
     def _unknown(self, path: str) -> Callable[[Any, grpc.ServicerContext], bytes]:
+        return self._refused(CloudError("UNIMPLEMENTED", f"{path[1:]} is not implemented by this local stand-in."))
+
+    def _refused(self, error: CloudError) -> Callable[[Any, grpc.ServicerContext], bytes]:
         def behaviour(_: Any, context: grpc.ServicerContext) -> bytes:
-            context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{path[1:]} is not implemented by this local stand-in.")
+            context.abort(error.grpc_code, error.message)
 
         return behaviour
 
     def _answer(self, method: Method, answer: Callable[[Method, bytes], Any]) -> Callable[..., Any]:
         def behaviour(data: bytes, context: grpc.ServicerContext) -> Any:
             try:
-                metadata = dict(context.invocation_metadata())
-                self._backend.identity.check(metadata.get("authorization", ""))
                 return answer(method, data)
             except CloudError as error:
                 context.abort(error.grpc_code, error.message)
