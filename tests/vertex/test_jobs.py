@@ -6,10 +6,11 @@ import json
 import textwrap
 import time
 
+import pandas as pd
 import pytest
 from conftest import SKLEARN
 from google.api_core import exceptions
-from google.cloud import aiplatform, aiplatform_v1
+from google.cloud import aiplatform, aiplatform_v1, bigquery
 from google.cloud.aiplatform import hyperparameter_tuning as hpt
 from google.cloud.aiplatform_v1.types import job_state
 
@@ -210,6 +211,38 @@ def test_custom_training_job_uploads_a_model(cloud, grpc_sdk, tmp_path, gcs):
     ]
     assert [round(r["prediction"]) for r in results] == [3, 6]
     assert (batch.completion_stats.successful_count, batch.completion_stats.failed_count) == (2, 1)
+
+
+def test_batch_prediction_from_a_table_to_a_table(grpc_sdk, artifact):
+    warehouse = bigquery.Client(project=grpc_sdk)
+    warehouse.create_dataset("d")
+    rows = pd.DataFrame({"x": [1.0, 2.0]})
+    warehouse.load_table_from_dataframe(rows, f"{grpc_sdk}.d.rows").result()
+    model = aiplatform.Model.upload(
+        display_name="line", artifact_uri=artifact(grpc_sdk, 3.0), serving_container_image_uri=SKLEARN
+    )
+    batch = model.batch_predict(
+        job_display_name="b",
+        instances_format="bigquery",
+        predictions_format="bigquery",
+        bigquery_source=f"bq://{grpc_sdk}.d.rows",
+        bigquery_destination_prefix=f"bq://{grpc_sdk}.d",
+    )
+    where = batch.output_info
+    assert where.bigquery_output_dataset == f"bq://{grpc_sdk}.d"
+    found = warehouse.query(f"SELECT * FROM d.{where.bigquery_output_table} ORDER BY x").to_arrow().to_pydict()
+    assert found["x"] == [1.0, 2.0]
+    assert [round(json.loads(one)) for one in found["prediction"]] == [3, 6]
+
+
+def test_a_dataset_of_a_table_is_exported(grpc_sdk, gcs):
+    warehouse = bigquery.Client(project=grpc_sdk)
+    warehouse.create_dataset("d")
+    warehouse.query("CREATE TABLE d.t AS SELECT 1 AS a, 'x' AS b").result()
+    dataset = aiplatform.TabularDataset.create(display_name="d", bq_source=f"bq://{grpc_sdk}.d.t")
+    assert sorted(dataset.column_names) == ["a", "b"]
+    (file,) = dataset.export_data(f"gs://{gcs.name}/out")
+    assert gcs.blob(file.split("/", 3)[3]).download_as_text() == "a,b\n1,x\n"
 
 
 def test_a_training_that_leaves_no_model_fails(grpc_sdk, tmp_path):

@@ -1,10 +1,11 @@
-"""Batch prediction: every row of files in storage through a model of its own process, results back into storage."""
+"""Batch prediction: every row of files or of a table through a model of its own process, results back to either."""
 
 from __future__ import annotations
 
 import json
+import re
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
@@ -13,6 +14,7 @@ from google.rpc import status_pb2
 from ..compute.jobs import Cancelled
 from ..compute.serving import Deployment, framework_of
 from ..data.tables import expand, json_lines, plain, read_table
+from ..data.warehouse import bigquery_table, write_table
 from ..resources.generic import new_resource
 from ..resources.registry import Call, implements
 from ..wire.catalog import pb
@@ -21,22 +23,29 @@ from .context import Context
 from .job_kinds import job_kind
 from .models import find_version
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 job_kind("JobService", "BatchPredictionJob")
 
 BATCH = 64
-FORMATS = ("jsonl", "csv")
+SOURCES = {"jsonl": "gcs_source", "csv": "gcs_source", "bigquery": "bigquery_source"}
+TARGETS = {"jsonl": "gcs_destination", "bigquery": "bigquery_destination"}
 
 
 def read_instances(cloud: Context, job: Any) -> list[Any]:
-    """All rows of the job's input: objects from CSV, whatever stands there from JSON lines."""
+    """All rows of the job's input: objects from CSV and BigQuery, whatever stands there from JSON lines."""
     config = job.input_config
-    uris = expand(cloud.storage, config.gcs_source.uris)
     instances: list[Any] = []
-    for uri in uris:
+
+    def add(frame: pd.DataFrame) -> None:
+        instances.extend({name: plain(value) for name, value in row.items()} for row in frame.to_dict("records"))
+
+    if config.instances_format == "bigquery":
+        add(bigquery_table(cloud.storage, config.bigquery_source.input_uri))
+    for uri in expand(cloud.storage, config.gcs_source.uris):
         if config.instances_format == "csv":
-            frame = read_table(cloud.storage, uri)
-            rows = frame.to_dict("records")
-            instances += [{name: plain(value) for name, value in row.items()} for row in rows]
+            add(read_table(cloud.storage, uri))
             continue
         for number, line in enumerate(cloud.storage.read(uri).decode("utf-8", "replace").splitlines(), 1):
             try:
@@ -95,15 +104,18 @@ def _run(cloud: Context, job: Any, cancel: threading.Event) -> None:
         model.artifact_uri = version.artifact_uri
     config = pb.BatchPredictionJob.InstanceConfig()
     config.CopyFrom(job.instance_config)
-    if job.input_config.instances_format == "csv" and not config.instance_type:
+    if job.input_config.instances_format != "jsonl" and not config.instance_type:
         config.instance_type = "array"
     rows = read_instances(cloud, job)
     size = job.manual_batch_tuning_parameters.batch_size or BATCH
     parameters = json_format.MessageToDict(job.model_parameters) if job.HasField("model_parameters") else None
     deployment = Deployment(cloud, model, {}, 1, 1)
     good, bad = [], []
+    table = job.output_config.predictions_format == "bigquery"
 
     def shown(row: Any, instance: Any) -> dict[str, Any]:
+        if table:
+            return row if isinstance(row, dict) else {"instance": json.dumps(instance)}
         return {"key": row[config.key_field]} if config.key_field else {"instance": instance}
 
     try:
@@ -132,15 +144,9 @@ def _run(cloud: Context, job: Any, cancel: threading.Event) -> None:
     finally:
         deployment.close()
     title = version.display_name if job.model else "unmanaged"
-    base = (
-        f"{job.output_config.gcs_destination.output_uri_prefix.rstrip('/')}/prediction-{title}-"
-        f"{job.create_time.ToDatetime():%Y_%m_%dT%H_%M_%S}-{job.name.rsplit('/', 1)[1][-6:]}"
-    )
-    cloud.storage.write(f"{base}/prediction.results-00000-of-00001", json_lines(good))
-    if bad:
-        cloud.storage.write(f"{base}/prediction.errors_stats-00000-of-00001", json_lines(bad))
+    where = _write(cloud, job, title, good, bad)
     with cloud.store.edit(pb.BatchPredictionJob, job.name) as stored:
-        stored.output_info.gcs_output_directory = base
+        stored.output_info.CopyFrom(where)
         stored.completion_stats.successful_count, stored.completion_stats.failed_count = len(good), len(bad)
         for row in bad[:10]:
             stored.partial_failures.append(status_pb2.Status(code=3, message=row["error"]["message"]))
@@ -148,22 +154,46 @@ def _run(cloud: Context, job: Any, cancel: threading.Event) -> None:
         raise invalid(f"The model refused every instance. The first: {bad[0]['error']['message']}")
 
 
+def _write(cloud: Context, job: Any, title: str, good: list[Any], bad: list[Any]) -> Any:
+    """Put results and errors into files or tables. Returns where they are."""
+    import pandas as pd
+
+    storage, moment = cloud.storage, f"{job.create_time.ToDatetime():%Y_%m_%dT%H_%M_%S}"
+    if job.output_config.predictions_format == "jsonl":
+        prefix = job.output_config.gcs_destination.output_uri_prefix.rstrip("/")
+        base = f"{prefix}/prediction-{title}-{moment}-{job.name.rsplit('/', 1)[1][-6:]}"
+        storage.write(f"{base}/prediction.results-00000-of-00001", json_lines(good))
+        if bad:
+            storage.write(f"{base}/prediction.errors_stats-00000-of-00001", json_lines(bad))
+        return pb.BatchPredictionJob.OutputInfo(gcs_output_directory=base)
+    parts = job.output_config.bigquery_destination.output_uri.removeprefix("bq://").split(".")
+    parts += [re.sub(r"\W", "_", f"prediction_{title}_{moment}")][len(parts) - 1 :]
+    parts += [f"predictions_{moment}"][len(parts) - 2 :]
+    as_text = [{**row, "prediction": json.dumps(row["prediction"])} for row in good]
+    write_table(storage, f"bq://{'.'.join(parts)}", pd.DataFrame(as_text))
+    if bad:
+        errors = [{"instance": json.dumps(row), "error": row["error"]["message"]} for row in bad]
+        write_table(storage, f"bq://{parts[0]}.{parts[1]}.errors_{moment}", pd.DataFrame(errors))
+    dataset = f"bq://{parts[0]}.{parts[1]}"
+    return pb.BatchPredictionJob.OutputInfo(bigquery_output_dataset=dataset, bigquery_output_table=parts[2])
+
+
 @implements(
-    "JobService.CreateBatchPredictionJob", differs="from JSON lines or CSV in storage to JSON lines; no explanations"
+    "JobService.CreateBatchPredictionJob",
+    differs="JSON lines, CSV or BigQuery to JSON lines or BigQuery; no explanations",
 )
 def create_batch_prediction_job(call: Call, request: Any) -> Message:
     """Start a batch prediction job."""
     wanted = request.batch_prediction_job
-    if wanted.input_config.instances_format not in FORMATS or not wanted.input_config.gcs_source.uris:
-        raise invalid(
-            f"input_config must be a gcs_source of {' or '.join(FORMATS)}; "
-            "other inputs are not implemented by this local stand-in."
-        )
-    if wanted.output_config.predictions_format != "jsonl" or not wanted.output_config.gcs_destination.output_uri_prefix:
-        raise invalid(
-            "output_config must be a gcs_destination of jsonl; "
-            "other outputs are not implemented by this local stand-in."
-        )
+    for config, name, known in (
+        (wanted.input_config, wanted.input_config.instances_format, SOURCES),
+        (wanted.output_config, wanted.output_config.predictions_format, TARGETS),
+    ):
+        if known.get(name) not in {field.name for field, _ in config.ListFields()}:
+            raise invalid(
+                f"{type(config).__name__} must be {', '.join(f'{k} with {v}' for k, v in known.items())}; "
+                "others are not implemented by this local stand-in."
+            )
     _check_config(wanted.instance_config, wanted.input_config.instances_format)
     job = new_resource(call, request)
     if job.model:

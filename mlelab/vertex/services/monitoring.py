@@ -20,7 +20,7 @@ from ..resources.times import now
 from ..wire.catalog import pb, types
 from ..wire.errors import CloudError, invalid, logged, precondition
 from .context import Context
-from .datasets import sources
+from .datasets import rows_of
 from .endpoints import log_bucket
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def read_input(cloud: Context, source: Any, names: list[str]) -> pd.DataFrame:
         elif where == "bigquery_source" and dataset.bigquery_source.table_uri:
             table = bigquery_table(cloud.storage, dataset.bigquery_source.table_uri)
         elif where == "vertex_dataset":
-            table = read_tables(cloud.storage, sources(cloud.store.get(pb.Dataset, dataset.vertex_dataset)))
+            table = rows_of(cloud, cloud.store.get(pb.Dataset, dataset.vertex_dataset))
         else:
             raise CloudError(
                 "UNIMPLEMENTED", f"Monitoring data from {where} is not implemented by this local stand-in."

@@ -12,7 +12,6 @@ from google.protobuf.message import Message
 from ..compute.jobs import Cancelled, state_of
 from ..compute.optimize import check_study
 from ..compute.pools import check_pools
-from ..data.tables import read_tables
 from ..resources.generic import new_resource
 from ..resources.registry import Call, implements
 from ..resources.store import new_id
@@ -21,7 +20,7 @@ from ..wire.catalog import pb
 from ..wire.errors import CloudError, invalid, precondition
 from . import custom_jobs, tuning_jobs
 from .context import Context
-from .datasets import sources
+from .datasets import rows_of
 from .job_kinds import job_kind
 from .models import add_version
 
@@ -71,7 +70,7 @@ def split_table(cloud: Context, pipeline: Any) -> dict[str, str]:
     dataset = cloud.store.get(
         pb.Dataset, f"{pipeline.name.split('/trainingPipelines/')[0]}/datasets/{config.dataset_id}"
     )
-    table = read_tables(cloud.storage, sources(dataset))
+    table = rows_of(cloud, dataset)
     parts = ("training", "validation", "test")
     kind = config.WhichOneof("split") or "fraction_split"
     split = getattr(config, kind)
