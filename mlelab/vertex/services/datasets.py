@@ -38,7 +38,7 @@ def _config(dataset: Any) -> dict[str, Any]:
     return (metadata.get("inputConfig") or {}) if isinstance(metadata, dict) else {}
 
 
-@implements("DatasetService.CreateDataset", differs="tables only; a source of images is not read")
+@implements("DatasetService.CreateDataset", differs="tables only; a source of images is not read; no artifact is made")
 def create_dataset(call: Call, request: Any) -> Message:
     """Register a dataset. Its objects must exist."""
     metadata, source = json_format.MessageToDict(request.dataset.metadata), _config(request.dataset)
