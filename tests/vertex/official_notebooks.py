@@ -5,9 +5,10 @@
 
 Without names it runs `CHOSEN`: what needs no AutoML, no generative or public model, no accelerator and no image to
 build. Project, account and bucket are filled in; cells that install, sign in or restart the kernel are left out. The
-commands `gcloud`, `gsutil` and `bq`, as far as these notebooks use them for storage and tokens, are `gcloud_commands.py`.
-The public sample files and tables are small ones of ours. A notebook has passed when its last cell has run; commands
-that failed in a `!` line, which Jupyter lets pass, are counted beside it.
+commands `gcloud`, `gsutil` and `bq`, as far as these notebooks use them for storage and tokens, are those of
+`gcloud_commands.py`. The public sample files and tables are small ones of ours, and pinned versions of packages give
+way to the installed ones. A notebook has passed when its last cell has run; commands that failed in a `!` line, which
+Jupyter lets pass, are named beside it.
 """
 
 from __future__ import annotations
@@ -108,8 +109,8 @@ def seeds() -> None:
         schema = {"type": "record", "name": table, "fields": [{"name": n, "type": t} for n, t in fields.items()]}
         fastavro.writer(file := io.BytesIO(), schema, [dict(zip(fields, line)) for line in lines])
         put(f"vertex-ai/feature-store/datasets/{table}.avro", file.getvalue())
-    put("vertex-ai/feature-store/datasets/movie_prediction.csv",
-        b"users,movies,timestamp\nalice,movie_01,2021-09-15T08:28:14Z\nbob,movie_02,2021-09-15T08:28:14Z\n")  # fmt: skip
+    lines = ["users,movies,timestamp", "alice,movie_01,2021-09-15T08:28:14Z", "bob,movie_02,2021-09-15T08:28:14Z"]
+    put("vertex-ai/feature-store/datasets/movie_prediction.csv", "\n".join(lines).encode())
 
 
 def put(name: str, data: bytes) -> None:
@@ -163,7 +164,8 @@ def main() -> int:
             code = Path(__file__).with_name("gcloud_commands.py").absolute()
             script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{code}" {name} "$@"\n')
             script.chmod(0o755)
-        os.environ.update(GOOGLE_CLOUD_PROJECT=PROJECT, PATH=f"{commands}{os.pathsep}{os.environ['PATH']}")
+        os.environ.update(GOOGLE_CLOUD_PROJECT=PROJECT, MLELAB_VERTEX_PINS="warn")
+        os.environ.update(PATH=f"{commands}{os.pathsep}{os.environ['PATH']}")
         vertex.connect(ephemeral=True, offline=True)
         seeds()
         passed = 0

@@ -154,6 +154,17 @@ def test_pip_inside_a_job_installs_nothing(cloud, grpc_sdk):
         job(spec).run()
 
 
+def test_a_pin_gives_way_where_the_learner_says_so(cloud, grpc_sdk, monkeypatch):
+    spec = pool("")
+    spec["container_spec"]["command"] = ["pip", "install", "numpy==1.0", "cloudml-hypertune"]
+    with pytest.raises(RuntimeError, match="numpy==1.0.*is wanted.*MLELAB_VERTEX_PINS=warn"):
+        job(spec).run()
+    monkeypatch.setenv("MLELAB_VERTEX_PINS", "warn")
+    custom = job(spec)
+    custom.run()
+    assert "It is taken." in logs(cloud, custom)["workerpool0-0"]
+
+
 @pytest.mark.parametrize(
     ("pools", "words"),
     [
@@ -267,12 +278,10 @@ def test_automl_is_unimplemented_by_name(grpc_sdk, gcs):
 
 
 OBJECTIVE = """
-    import json, os, sys
+    import sys, hypertune
     args = dict(a[2:].split("=") for a in sys.argv[1:])
     x, n = float(args["x"]), int(args.get("n", 0))
-    with open(os.environ["CLOUD_ML_HP_METRIC_FILE"], "a") as f:
-        record = {"loss": str((x - 2) ** 2 + n), "global_step": "1", "trial": os.environ["CLOUD_ML_TRIAL_ID"]}
-        f.write(json.dumps(record) + "\\n")
+    hypertune.HyperTune().report_hyperparameter_tuning_metric("loss", (x - 2) ** 2 + n, 1)
 """
 
 

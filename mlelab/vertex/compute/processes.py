@@ -18,8 +18,9 @@ SHIMS = Path(__file__).with_name("shims")
 MEMORY = 8 * 2**30
 # All that a child inherits. Secrets in the server's environment stay there.
 INHERITED = (
-    "PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES",
-    "TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS", "PYTHONWARNINGS", "XLA_FLAGS", "LD_LIBRARY_PATH", "MLELAB_DATA_URL"
+    "PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "OMP_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES", "TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS", "PYTHONWARNINGS", "XLA_FLAGS",
+    "LD_LIBRARY_PATH", "MLELAB_DATA_URL", "MLELAB_VERTEX_PINS"
 )  # fmt: skip
 
 

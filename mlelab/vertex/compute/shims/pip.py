@@ -1,7 +1,8 @@
 """`pip` inside jobs and pipeline steps, which run in the environment of the server.
 
 Unpacks local archives next to the job, accepts what is installed already, and installs nothing into the
-environment: a job must not change the learner's machine, and must run without a network.
+environment: a job must not change the learner's machine, and must run without a network. With
+MLELAB_VERTEX_PINS=warn it takes another version of what is wanted, and says so.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ WITH_VALUE = (
     "-r", "--requirement", "-i", "--index-url", "--extra-index-url", "--trusted-host", "-t", "--target", "-f",
     "--find-links", "-c", "--constraint", "--timeout", "--retries", "--python-version", "--platform"
 )  # fmt: skip
+HERE = ("pip", "setuptools", "wheel", "cloudml-hypertune")  # done without, or by a module beside this one
 
 
 def unpack(path: Path, site: Path) -> None:
@@ -48,7 +50,7 @@ def check(text: str) -> None:
         wanted = Requirement(text)
     except InvalidRequirement:
         sys.exit(f"The local stand-in for Vertex AI cannot install {text!r}: give an archive or a package name.")
-    if wanted.marker and not wanted.marker.evaluate() or wanted.name in ("pip", "setuptools", "wheel"):
+    if wanted.marker and not wanted.marker.evaluate() or wanted.name in HERE:
         return
     try:
         have = importlib.metadata.version(wanted.name)
@@ -58,7 +60,10 @@ def check(text: str) -> None:
         )
     # A pipeline compiled with another kfp than the installed one still runs.
     if wanted.name != "kfp" and not wanted.specifier.contains(have, prereleases=True):
-        sys.exit(f"The local stand-in for Vertex AI installs nothing: {text!r} is wanted, {have} is installed.")
+        sentence = f"The local stand-in for Vertex AI installs nothing: {text!r} is wanted, {have} is installed."
+        if os.environ.get("MLELAB_VERTEX_PINS") != "warn":
+            sys.exit(f"{sentence} MLELAB_VERTEX_PINS=warn, set before the server starts, takes that one.")
+        print(f"{sentence} It is taken.", file=sys.stderr)
 
 
 def main(arguments: list[str]) -> None:
