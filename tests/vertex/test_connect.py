@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -291,3 +294,13 @@ def test_a_hundred_kills_lose_nothing_that_was_acknowledged(tmp_path, capsys):
     total = _kills(tmp_path, 100)
     with capsys.disabled():
         print(f"\n100 kills, {total} acknowledged resources, none lost")
+
+
+LABS = sorted(Path(__file__).parents[2].glob("solutions/*/lab.py"))
+
+
+@pytest.mark.parametrize("lab", LABS, ids=lambda path: path.parent.name)
+def test_no_lab_goes_to_the_real_cloud(lab):
+    calls = [node for node in ast.walk(ast.parse(re.sub(r"(?m)^\s*[%!].*$", "", lab.read_text())))
+             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "connect"]  # fmt: skip
+    assert not [keyword.arg for call in calls for keyword in call.keywords if keyword.arg == "real"]
