@@ -17,16 +17,22 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Engine(NamedTuple):
-    """show: what Python runs. size: on disk. programs: Debian's package for each program that it needs."""
+    """show: what Python runs. size: on disk. programs: Debian's package for each program that it needs.
+
+    beside: the size of other environments that it compares with, by the name of their extra.
+    """
 
     show: tuple[str, ...]
     size: str
     minutes: str
     programs: dict[str, str] = {}
+    beside: dict[str, str] = {}
 
 
 ENGINES = {
     "kafka": Engine(("-m", "mlelab.pipelines.kafka"), "50 MB", "two minutes"),
+    "torch": Engine(("-m", "mlelab.training.torchrun"), "5.6 GB, most of it CUDA", "five minutes",
+                    beside={"jax": "600 MB"}),
     "image": Engine(("tools/image.py",), "2 GB", "five minutes",
                     {name: name for name in ("buildah", "debootstrap")}),
     "score": Engine(("-m", "mlelab.serving.plain"), "nothing", "a minute",
@@ -40,14 +46,19 @@ def need(name: str) -> None:
     absent = sorted({package for program, package in engine.programs.items() if not shutil.which(program)})
     if absent:
         sys.exit(f"{name} needs what no package index has. On Debian: apt-get install {' '.join(absent)}")
-    # An extra of this name is what its environment holds; an engine without one needs programs only.
+    for extra, size in {name: engine.size, **engine.beside}.items():
+        make(extra, size)
+
+
+def make(name: str, size: str) -> None:
+    """Make `_build/NAME` from the extra of this name; an engine without one needs programs only."""
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"].get(name)
     if not wanted:
         return
     folder = ROOT / "_build" / name
     uv, python = [Path(sys.executable).with_name("uv"), "--quiet"], ["--python", folder]
     if not any(folder.glob("*/python*")):
-        print(f"- Making an environment for {name} in _build/{name}, once: {engine.size}...", flush=True)
+        print(f"- Making an environment for {name} in _build/{name}, once: {size}...", flush=True)
         subprocess.run([*uv, "venv", "--python", sys.executable, folder], check=True)
     subprocess.run([*uv, "pip", "install", *python, *wanted], check=True)
 

@@ -6,6 +6,8 @@ import os
 import platform
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,11 +23,11 @@ class Missing(RuntimeError):
     """What is not installed here, and what installs it, in one sentence."""
 
 
-def python(name: str) -> Path:
-    """The interpreter of the environment `_build/NAME`; raises Missing before `make NAME` has made it."""
+def python(name: str, maker: str = "") -> Path:
+    """The interpreter of the environment `_build/NAME`; raises Missing before `make NAME`, or `maker`, has made it."""
     found = ROOT / "_build" / name / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     if not found.exists():
-        raise Missing(f"{name} is not installed here: `make {name}` makes an environment for it.")
+        raise Missing(f"{name} is not installed here: `make {maker or name}` makes an environment for it.")
     return found
 
 
@@ -38,6 +40,18 @@ def start(*command, out=subprocess.PIPE, **variables: str) -> subprocess.Popen:
     """A process that ends with this one, however this one ends. out: where it prints, a pipe or an open file."""
     return subprocess.Popen(list(map(str, (sys.executable, GUARD, 0, 0, *command))), stdin=subprocess.PIPE, stdout=out,
                             stderr=subprocess.STDOUT, start_new_session=True, text=True, env=environment() | variables)
+
+
+def lines(process: subprocess.Popen, limit: float) -> Iterator[str]:
+    """What `start` started prints, line by line, until it ends; after `limit` seconds it is killed."""
+    too_long = threading.Timer(limit, process.stdin.close)
+    too_long.start()
+    try:
+        yield from process.stdout
+        process.wait(10)
+    finally:
+        too_long.cancel()
+        end(process)
 
 
 def end(process: subprocess.Popen) -> str:
