@@ -20,18 +20,22 @@ def main() -> int:
     parser.add_argument("--adversary", action="store_true", help="mutants, frozen arguments, junk; write the ledger")
     parser.add_argument("--equivalent", type=int, metavar="DRAWS", help="run declared equivalents on so many inputs")
     parser.add_argument("--card", metavar="NAME", help="show the card that this named answer gets")
+    parser.add_argument("--seconds", action="store_true", help="say how long a check takes, and no more")
     arguments = parser.parse_args()
     failed = 0
     for exercise in pieces.chosen(arguments.exercise):
         begun = time.time()
+        if arguments.seconds:
+            print(exercise.number, exercise.name, pieces.seconds(exercise), flush=True)
+            continue
         if arguments.corpus:
             print(corpus.write(exercise))
         problems = [] if arguments.card else pieces.problems(exercise, range(arguments.seeds))
         if arguments.card:
             pieces.show_card(exercise, arguments.card)
         if arguments.adversary:
-            entry = adversary.write(exercise)
-            problems += entry["problems"]
+            entry = adversary.write(exercise, problems)
+            problems = entry["problems"]
             print(f"{exercise.number}: {entry['killed']} of {entry['tried']} mutants die, {entry['equivalent']} are "
                   "declared equivalent")
         if arguments.equivalent:

@@ -1,7 +1,8 @@
 """An adversary that needs no imagination: mutants, frozen arguments, spoilt inputs and junk against one exercise.
 
-The ledger says for each exercise what was tried and what survived, under the hash of solution and check. A survivor is
-killed by a better check, or declared in equivalent/: {"1.2": {"what": "reason"}}.
+The ledger says for each exercise what was tried and what survived, and which of its other pieces came out wrong, under
+the hash of solution and check. A survivor is killed by a better check, or declared in equivalent/:
+{"1.2": {"what": "reason"}}.
 """
 
 import ast
@@ -222,9 +223,10 @@ def ledger(area: str) -> dict[str, dict]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def write(exercise: Exercise) -> dict:
-    """Attack an exercise and write its entry."""
+def write(exercise: Exercise, problems: list[str]) -> dict:
+    """Attack an exercise and write its entry, with what its other pieces have shown before."""
     entry = attack(exercise)
+    entry["problems"] = problems + entry["problems"]
     entries = ledger(exercise.lab.area) | {exercise.number: entry}
     (HERE / "ledger").mkdir(exist_ok=True)
     (HERE / "ledger" / f"{exercise.lab.area}.json").write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n")

@@ -1,6 +1,8 @@
 """The pieces of an exercise: solution, stub, named wrong answers, right answers; and what does not come out right."""
 
 import re
+import statistics
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -76,6 +78,22 @@ def problems(exercise: Exercise, seeds: Iterable[int]) -> list[str]:
     if wrong < 3 or right < 2:
         found.append(f"{wrong} wrong and {right} right answers; at least 3 and 2")
     return found
+
+
+def seconds(exercise: Exercise) -> dict[str, float]:
+    """Processor time of one check of each named answer and of our solution: the median and the longest, in seconds.
+
+    Reading the course's data comes before: a kernel does it once.
+    """
+    parts, times = exercise.parts or (None,), []
+    own = [(one.function, one.part) for one in answers(exercise.lab.area) if one.exercise == exercise.number]
+    ours = [(learner_function(exercise), part) for part in parts]
+    for function, part in ours + ours + own:
+        begun = time.process_time()
+        verdict(exercise, function, part, 3)
+        times.append(round(time.process_time() - begun, 2))
+    times = times[len(ours):]
+    return {"median": round(statistics.median(times), 2), "longest": max(times)}
 
 
 def show_card(exercise: Exercise, name: str) -> None:
