@@ -2,7 +2,7 @@
 # # Lab 8: automation, orchestration, CI/CD/CT
 #
 # Everything that you did by hand in seven labs must happen again next month, without you. In about 75 minutes you build
-# the parts of an orchestrator, run the case in two real ones, and decide when to train again. Seven exercises, 10
+# the parts of an orchestrator, run the case in two real ones, and decide when to train again. Eight exercises, 13
 # points.
 
 # %%
@@ -155,27 +155,33 @@ pd.DataFrame(by_hand)
 # %% [markdown]
 # ## 3. Try again
 #
-# Networks stutter. A retry is the simplest repair and the easiest way to make things worse. A worked example of waits
-# that double:
+# Networks fail for a moment. A retry is the simplest repair and the easiest way to make things worse. Waits that double
+# give the other side room, and a random part in them, **jitter**, keeps a thousand clients from coming back at the same
+# moment. A worked example, three clients:
 
 # %%
-print([0.5 * 2**attempt for attempt in range(5)], "sum", sum(0.5 * 2**attempt for attempt in range(5)))
+rng = np.random.default_rng(0)
+for client in range(3):
+    print(f"client {client}:", [round(0.5 * 2**attempt * (0.5 + rng.random()), 2) for attempt in range(5)])
 
 # %% [markdown]
 # The other side may have done the work although you never heard so. So every attempt carries the same **idempotency
-# key**: who has seen it gives the same answer and does the work once.
+# key**: a service that has seen it gives the same answer and does the work once.
 #
 # ### Exercise 8.3: retry (1 point)
 
 # %% exercise="8.3"
-def retry(call, transient: tuple, attempts: int, wait: float, sleep) -> object:
+def retry(
+    call, transient: tuple, attempts: int, wait: float, sleep, draw
+) -> object:
     """The result of call(key), tried up to `attempts` times.
 
     call: takes an idempotency key, a text that is the same for all attempts of this
     request and of no other request, in no other process either: make it at random.
     transient: exception classes that may pass by themselves, with what is derived from
     them; every other error comes out at once.
-    wait: seconds before the second attempt; each wait is twice the one before.
+    wait: seconds before the second attempt, doubled for each further one; jitter: each
+    wait is multiplied by 0.5 + draw(), a new random number from 0 to 1 each time.
     sleep: call it to wait.
     After the last attempt its error comes out as it is.
     """
@@ -185,7 +191,7 @@ def retry(call, transient: tuple, attempts: int, wait: float, sleep) -> object:
         try:
             return call(key)
         except transient:
-            sleep(wait * 2**attempt)
+            sleep(wait * 2**attempt * (0.5 + draw()))
     return call(key)
     ### END SOLUTION
 
@@ -208,11 +214,29 @@ def register(key: str) -> str:
     return done[key]
 
 
-print(retry(register, (TimeoutError,), 5, 0.01, lambda seconds: None), "after", len(heard), "attempts; registered:",
-      len(done))
+print(retry(register, (TimeoutError,), 5, 0.01, lambda seconds: None, rng.random), "after", len(heard),
+      "attempts; registered:", len(done))
 
 # %% [markdown]
-# **At work:** the orchestrator retries for you, and asks in return that each step can run twice. Kubeflow has
+# **At work:** the library **tenacity**. The same rule as a decorator, with a key that is made once:
+
+# %%
+import tenacity
+
+heard.clear()
+done.clear()
+
+
+@tenacity.retry(retry=tenacity.retry_if_exception_type(TimeoutError), stop=tenacity.stop_after_attempt(5),
+                wait=tenacity.wait_exponential_jitter(initial=0.01, jitter=0.01), reraise=True)
+def registered(key: str) -> str:
+    return register(key)
+
+
+print(registered(str(uuid.uuid4())), "after", len(heard), "attempts; registered:", len(done))
+
+# %% [markdown]
+# The orchestrator retries whole steps for you, and asks in return that each step can run twice. Kubeflow has
 # `.set_retry()`, Airflow `retries` and `retry_exponential_backoff`. Neither knows whether *your* step sends a mail.
 #
 # ## 4. The same in a real orchestrator
@@ -483,7 +507,8 @@ def card(model, rows: pd.DataFrame) -> dict:
 
 
 recent = train[train["month"] >= 7]
-candidate = card(case.linear_model().fit(recent, recent["late"]), validation)
+recent_model = case.linear_model().fit(recent, recent["late"])
+candidate = card(recent_model, validation)
 champion = card(linear, validation)
 limits = {"min_gain": 0.005, "max_slice_loss": 0.005, "max_calibration_error": 0.05, "max_p99": 50.0}
 print(f"AUC {champion['auc']:.3f} -> {candidate['auc']:.3f}", {name: f"{candidate['slices'][name] - auc:+.3f}"
@@ -491,9 +516,21 @@ print(f"AUC {champion['auc']:.3f} -> {candidate['auc']:.3f}", {name: f"{candidat
 print(gate(candidate, champion, limits))
 
 # %% [markdown]
-# Did chapter 7 not promote such a candidate? It did, and for a reason: made from the last months only, it cost the desk
-# *less* per flight in September. Both are true. Its order of the flights is worse, which AUC sees; the level of its
-# chances fits autumn better, which the costs see. A gate decides by the lines that somebody wrote into it.
+# How sure is the gain? Draw whole days of autumn again and look at the difference of the two AUCs:
+
+# %%
+scores = {"champion": linear.predict_proba(validation)[:, 1], "candidate": recent_model.predict_proba(validation)[:, 1]}
+drawn = case.auc_by_days(validation["late"], scores, validation["month"] * 100 + validation["day"])
+low, high = np.quantile(drawn["candidate"] - drawn["champion"], [0.025, 0.975])
+print(f"gain {candidate['auc'] - champion['auc']:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}")
+
+# %%
+# claim: wider than the margin
+# unless: high = low
+assert high - low > limits["min_gain"]
+
+# %% [markdown]
+# The interval is wider than the margin of the gate. With a gain near the margin, the days in the test would decide.
 #
 # ## 7. When to train again
 #
@@ -518,15 +555,19 @@ def simulate_policy(
 ) -> pd.DataFrame:
     """What a retraining policy would have cost, month by month.
 
-    months: ascending; they need not begin at 1, and some before `start` may be missing.
-    fit(months) -> model; cost(model, month) -> what its errors cost in that month.
-    policy(month, since) -> whether to train before this month, `since` months after the
-    last training; before the first month that is scored there is always a training.
-    window: train on the last so many of the months before, None for all of them.
-    fit_cost: of each training. start: no month before it is scored.
-    Returns a frame with index month: `trained_on` (a tuple: the months that the scoring
-    model learned from, also where it is an old one) and `cost` (of the errors, and of
-    the training where there was one). A model never saw the month that it scores.
+    months: ascending. They need not begin at 1, and some before `start` may be missing.
+    fit(months) -> a model that learned from these months.
+    cost(model, month) -> what the errors of the model cost in that month.
+    policy(month, since) -> True for a training before this month; `since` is the number
+    of months after the last training. Before the first month that is scored there is
+    always a training.
+    window: train on the last `window` of the months before; None for all of them.
+    fit_cost: the price of each training.
+    start: no month before it is scored.
+    Returns a frame with index month and two columns. `trained_on`: a tuple, the months
+    that the scoring model learned from, also where it is an old one. `cost`: of the
+    errors, and of the training where there was one. A model never learned from the
+    month that it scores.
     """
     ### BEGIN SOLUTION
     rows, model, since = {}, None, 0
@@ -587,9 +628,10 @@ figure.show(fig, alt="Cost per flight by month for four policies. The model that
             "twice as much in June and July; from September on all four lie close together.")
 
 # %% [markdown]
-# The model that never learned about summer was expensive in June and July, and not in October: a calm month forgives
-# everything. One month of data was as good as all that came before, because what changes here is the weather. Now with
-# a price. A training that costs as much as 500 needless alerts, in a month with about 27,000 flights:
+# The model that never learned about summer was expensive in June and July, and not in October, when few flights are
+# late. One month of data and all that came before cannot be told apart; the chapter has the interval, and tests what
+# the cause is. Now with a price. A training that costs as much as 500 needless alerts, in a month with about 27,000
+# flights:
 
 # %%
 priced, per_training = {}, 500 / 27_000
@@ -616,16 +658,17 @@ print("invariant to the flight number:", np.allclose(p, q))
 def model_tests(
     predict, train: pd.DataFrame, held_out: pd.DataFrame
 ) -> dict[str, bool]:
-    """Whether a model passes four tests, on the held-out rows.
+    """Whether a model passes four tests on the held-out rows.
 
-    predict(rows) -> chances, an array. train: the rows that it learned from; held_out:
-    rows that it has not seen. Both have `late`, `flight` (a number that means nothing),
-    `origin_delay_3h` (minutes) and `seats` (may be nan), among others.
+    predict(rows) -> chances, an array of shape (n,). train: the rows that it learned
+    from; held_out: rows that it has not seen. Both have, among others, `late`, `flight`
+    (a number that means nothing), `origin_delay_3h` (minutes) and `seats` (may be nan).
+    Returns a dict with four names:
     invariance: another flight number, whichever you take, changes no chance.
     direction: 30 minutes more delay at the origin do not lower the mean chance.
     minimum: the AUC is at least 0.6; count nan as 0.
-    schema: for all rows, for a single row, and for one without seats: shape (n,),
-    finite, from 0 to 1.
+    schema: for all rows, for a single row, and for one without seats, the answer has
+    shape (n,), is finite, and lies from 0 to 1.
     `predict` may give nan or percent: schema is False then, and no test raises. What
     invariance and direction say of nan or percent is left open, as is the minimum of
     percent, and a mean or an AUC that is its limit but for rounding.
@@ -665,6 +708,116 @@ pd.DataFrame({name: model_tests(predict, some, sample) for name, predict in spoi
 # %%
 for name in ("as trained", "one answer for all"):
     print(f"{name}: {((spoilt[name](sample) >= 0.5) == sample['late']).mean():.3f} right")
+
+# %% [markdown]
+# ## 9. Review: code that you did not write
+#
+# A gate that is wrong lets a bad model through, and nobody looks. You cannot know that code is right by looking at it,
+# but **one input** on which it breaks its docstring shows that it is wrong. A worked example:
+
+# %%
+def gains(candidate: dict, champion: dict, least: float) -> bool:
+    """Whether the AUC rises by `least` or more; nan does not."""
+    return not candidate["auc"] - champion["auc"] < least
+
+
+print("nan passes:", gains({"auc": np.nan}, {"auc": 0.7}, 0.01))
+
+# %% [markdown]
+# ### Exercise 8.8: review three versions of gate (3 points)
+#
+# A colleague hands in three versions of `gate`. Its docstring is that of exercise 8.5, without what is beyond the check
+# there. One of them may be right.
+
+# %%
+def gate_a(candidate, champion, limits):
+    reasons = ["test set"] if candidate["test"] != champion["test"] else []
+    if candidate["auc"] / champion["auc"] - 1 < limits["min_gain"]:
+        reasons.append("gain")
+    for name, auc in champion["slices"].items():
+        if auc - candidate["slices"][name] > limits["max_slice_loss"] + 1e-9:
+            reasons.append(f"slice:{name}")
+    if candidate["calibration_error"] > limits["max_calibration_error"]:
+        reasons.append("calibration")
+    if candidate["p99"] > limits["max_p99"]:
+        reasons.append("latency")
+    return not reasons, reasons
+
+# %%
+def gate_b(candidate, champion, limits):
+    least = {"gain": (candidate["auc"] - champion["auc"], limits["min_gain"]),
+             "latency": (-candidate["p99"], -limits["max_p99"]),
+             "calibration": (-candidate["calibration_error"], -limits["max_calibration_error"])}
+    for name in candidate["slices"]:
+        change = candidate["slices"][name] - champion["slices"][name]
+        least[f"slice:{name}"] = (change, -limits["max_slice_loss"])
+    found = {name for name, (value, limit) in least.items() if value < limit - 1e-9}
+    if candidate["test"] != champion["test"]:
+        found.add("test set")
+    return not found, sorted(found)
+
+# %%
+def gate_c(candidate, champion, limits):
+    reasons = []
+    if candidate["test"] != champion["test"]:
+        reasons.append("test set")
+    if candidate["auc"] - champion["auc"] < limits["min_gain"] - 1e-9:
+        reasons.append("gain")
+    for name, auc in champion["slices"].items():
+        if abs(candidate["slices"][name] - auc) > limits["max_slice_loss"] + 1e-9:
+            reasons.append(f"slice:{name}")
+    if candidate["calibration_error"] > limits["max_calibration_error"]:
+        reasons.append("calibration")
+    if candidate["p99"] > limits["max_p99"]:
+        reasons.append("latency")
+    return not reasons, reasons
+
+# %% [markdown]
+# Write `review_gate`. For each function, give one input on which it does not do what the docstring says. The input must
+# be valid by that docstring, and both models have the same slices. `None` says that a function is right.
+
+# %% exercise="8.8"
+def review_gate() -> dict[str, dict | None]:
+    """For each version of `gate` an input that exposes it, or None if it is right.
+
+    Returns a dict with the keys "gate_a", "gate_b" and "gate_c". Each value is None, or
+    a dict with the arguments of `gate`: `candidate`, `champion` and `limits`, each with
+    all that the docstring of `gate` names.
+    """
+    ### BEGIN SOLUTION
+    champion = {"test": "t", "auc": 0.7, "slices": {}, "calibration_error": 0.02, "p99": 20.0}
+    limits = {"min_gain": 0.01, "max_slice_loss": 0.01, "max_calibration_error": 0.05, "max_p99": 50.0}
+    return {
+        "gate_a": {"candidate": champion | {"auc": 0.708}, "champion": champion, "limits": limits},
+        "gate_b": None,
+        "gate_c": {"candidate": champion | {"auc": 0.72, "slices": {"EWR": 0.75}},
+                   "champion": champion | {"slices": {"EWR": 0.7}}, "limits": limits},
+    }
+    ### END SOLUTION
+
+# %% check="8.8" part="gate_a" points=1
+check.review_gate(review_gate, "gate_a")
+
+# %% check="8.8" part="gate_b" points=1
+check.review_gate(review_gate, "gate_b")
+
+# %% check="8.8" part="gate_c" points=1
+check.review_gate(review_gate, "gate_c")
+
+# %% [markdown]
+# **What you should have seen.** What the three say of the candidate of section 6:
+
+# %%
+for version in (gate_a, gate_b, gate_c):
+    print(version.__name__, version(candidate, champion, limits))
+
+# %% [markdown]
+# They agree here, so this candidate exposes nothing. An input that you choose does.
+
+# %%
+# claim: They agree here
+# unless: gate_a = lambda *cards: (False, ["test set"])
+assert len({str(sorted(version(candidate, champion, limits)[1])) for version in (gate_a, gate_b, gate_c)}) == 1
 
 # %% [markdown]
 # You can now make the work happen again: in order, only what changed, with a record, through a gate, at the right time.

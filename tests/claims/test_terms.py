@@ -16,10 +16,14 @@ TERMS = {
     "05_training": ["DDP", "FSDP", "ZeRO", "torchrun", "DeepSpeed", "activation checkpointing", "Hyperband", "ASHA",
                     "Optuna", "Vizier", "Kubeflow Trainer", "successive halving"],
     "05_training_gpu": ["underflow", "loss scaling"],
+    "08_mlops": ["Dagster", "data versioning", "environment", "infrastructure as code", "jitter", "lineage", "Prefect",
+                 "promotion", "tenacity"],
 }
 TOOLS = {"01_lifecycle": ["DummyClassifier"], "02_data": ["Polars", "Great Expectations", "dbt tests", "DataLoader",
                                                           "Grain", "store_rejects"],
-         "04_evaluation": ["statsmodels"], "05_training": ["HalvingRandomSearchCV"]}
+         "04_evaluation": ["statsmodels"],
+         "08_mlops": ["DVC", "lakeFS", "Terraform", "feature lineage", "model lineage"],
+         "05_training": ["HalvingRandomSearchCV"]}
 
 
 def entries() -> dict[str, str]:

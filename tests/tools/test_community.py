@@ -59,3 +59,12 @@ def test_hooks_and_container_run_what_is_there():
 def test_a_tutor_hints_and_does_not_solve():
     tutor = (ROOT / "book" / "_ext" / "tutor.txt").read_text(encoding="utf-8")
     assert "Hint, never solve." in tutor and "misconception" in tutor and "section" in tutor
+
+
+def test_the_book_is_published_from_a_commit_that_the_tests_have_passed():
+    workflow = read(".github/workflows/book.yml")
+    (publish,) = workflow["jobs"].values()
+    assert workflow[True] == {"workflow_run": {"workflows": [read(".github/workflows/test.yml")["name"]],
+                                               "types": ["completed"], "branches": ["main"]}}
+    assert "workflow_run.conclusion == 'success'" in publish["if"] and "event == 'push'" in publish["if"]
+    assert publish["steps"][0]["with"]["ref"] == "${{ github.event.workflow_run.head_sha }}"
