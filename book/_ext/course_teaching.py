@@ -2,6 +2,7 @@
 
   {syllabus}    a plan of the term: `:slots: 14`, `:unit: Week`, `:chapters: all` or `core`
   {capacity}    what the labs take of a hub, and how many students fit on a machine, from tools/hub/memory.csv
+  {who-decides} for each lab the points that are decided outside of a notebook, and what is watched in it
   {lab-notes}   for each lab its points, its typical errors, the rubric and the questions of its page
 """
 
@@ -114,6 +115,27 @@ class CapacityDirective(TeachingDirective):
                        "Minutes at most if all run the longest lab"), machines, ["capacity"])]
 
 
+class WhoDecidesDirective(TeachingDirective):
+    """A row for each lab: its points, the exercises that are watched in the notebook, and what that leaves open."""
+
+    def run(self) -> list[nodes.Node]:
+        spec = importlib.util.spec_from_file_location("judge", self.file("tools", "teaching", "judge.py"))
+        judge = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(judge)
+        rows = []
+        for chapter in self.chapters():
+            watched = {number: points for number, _, points in chapter["labs"]
+                       if judge.THERE.get((chapter["area"], number))}
+            if chapter["labs"]:
+                left = nodes.paragraph()
+                for position, number in enumerate(watched):
+                    left += nodes.Text(f"{'; ' * bool(position)}{number}: {judge.THERE[chapter['area'], number]}")
+                rows.append(([nodes.paragraph("", "", self.chapter_link(chapter))], str(chapter["points"]),
+                             str(chapter["points"] - sum(watched.values())), str(sum(watched.values())), [left]))
+        return [table(("Lab", "Points, all decided outside", "Of them with nothing watched", "With a watcher",
+                       "What replacing the watcher allows"), rows, ["who-decides"])]
+
+
 class LabNotesDirective(TeachingDirective):
     """A section for each lab."""
 
@@ -149,5 +171,6 @@ class LabNotesDirective(TeachingDirective):
 def setup(app):
     app.add_directive("syllabus", SyllabusDirective)
     app.add_directive("capacity", CapacityDirective)
+    app.add_directive("who-decides", WhoDecidesDirective)
     app.add_directive("lab-notes", LabNotesDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -91,6 +91,7 @@ class Exercise:
         self.__doc__ = body.__doc__
         self.hints_shown = 0
         self.verdicts: dict[str | None, str] = {}
+        self.runs: Callable | None = None
         self.mistakes: list[engine.Mistake] = []
         self.rights: list[engine.Mistake] = []
 
@@ -121,6 +122,16 @@ class Exercise:
             return function
 
         return mark
+
+    def run(self, function: Callable) -> Callable:
+        """Mark what a body hands to `Trial.there`: it runs where the answer is, with plain data."""
+        self.runs = function
+        return function
+
+    def where_it_is(self, part: str | None) -> Callable | None:
+        """What can run in the process of the answer: a class's `run`, or what a body has marked."""
+        spec = self.spec(part)
+        return spec.run if spec else self.runs
 
     @functools.cache  # noqa: B019, exercises live as long as the process
     def spec(self, part: str | None = None) -> engine.Spec | None:
@@ -217,9 +228,11 @@ class Trial:
                        "a copy.")
         return result
 
-    def call_shared(self, answer, *args):
-        """Call on these very arguments: what TensorFlow or a file holds cannot be copied."""
-        return Local(answer.function if isinstance(answer, _Guarded) else answer, Notes()).shared(*args)
+    def there(self, run: Callable, answer, **inputs):
+        """`run(f, **inputs)` in the process of the answer, where f is a `Local`; plain data goes there and back."""
+        from mlelab.check import remote
+
+        return remote.there(run, Local(answer.function if isinstance(answer, _Guarded) else answer, Notes()), inputs)
 
     def require(self, holds: bool, says: str, **found) -> None:
         """Go on if the property holds; otherwise the answer is wrong, and `says` names the property."""

@@ -69,7 +69,7 @@ class Local:
     """A function of this process, and the functions that it returns."""
 
     def __init__(self, function: Callable, notes: Notes):
-        self.function, self._notes = function, notes
+        self.function, self.notes = function, notes
 
     def __call__(self, *args, **kwargs):
         """Call on copies; a changed argument is noted. A `Spy` or a function is passed on as it is."""
@@ -77,9 +77,9 @@ class Local:
         named = {name: _copy(arg) for name, arg in kwargs.items()}
         result = self.shared(*given, **named)
         for place, (before, after) in enumerate(zip([*args, *kwargs.values()], [*given, *named.values()])):
-            if self._notes.changed is None and not isinstance(before, Spy) and not unchanged(before, after):
+            if self.notes.changed is None and not isinstance(before, Spy) and not unchanged(before, after):
                 name = f"`{list(kwargs)[place - len(args)]}`" if place >= len(args) else str(place + 1)
-                self._notes.changed = f"argument {name}"
+                self.notes.changed = f"argument {name}"
         return result
 
     def shared(self, *args, **kwargs):
@@ -109,15 +109,15 @@ class Local:
         finally:
             told = getattr(self.function, "notes", None)  # a function in another process says what was seen there
             seen = told.printed if isinstance(told, Notes) else out.getvalue()
-            self._notes.printed = (self._notes.printed + seen)[:PRINTED]
+            self.notes.printed = (self.notes.printed + seen)[:PRINTED]
         if isinstance(told, Notes):
-            self._notes.changed = self._notes.changed or told.changed
+            self.notes.changed = self.notes.changed or told.changed
         return result
 
     def _wrapped(self, result):
         """Functions in a result are called through a port, too."""
         if callable(result) and not isinstance(result, type):
-            return Local(result, self._notes)
+            return Local(result, self.notes)
         if type(result) in (tuple, list) and any(map(callable, result)):
             return type(result)(map(self._wrapped, result))
         return result

@@ -3,6 +3,9 @@
 The process with the learner's code runs `serve`; it holds no oracle, no mistakes and no verdict, and sees an input only
 when it is called with it. The check's process has a `Remote`, whose functions are handed to `Exercise.outcome` like any
 other. A function among the arguments (a spy of the check) is called back over the same pipes, with plain data.
+
+What cannot cross, such as a frame that is watched or a device of TensorFlow, is made where the answer is: `there` sends
+plain data to the check's own `run` in the learner's process, and plain data comes back. The verdict stays outside.
 """
 
 import builtins
@@ -19,6 +22,7 @@ from mlelab.check.codec import CannotCross, decode, encode
 from mlelab.check.port import DEADLINE, PRINTED, Local, NotAttempted, Notes, Stopped, Unreachable
 
 LONGEST = 64 * 2**20  # bytes of one message
+RUN = ""  # the name under which the learner's end has the `run` of a check; no function is called so
 EXCEPTIONS = {name: kind for name, kind in vars(builtins).items()
               if isinstance(kind, type) and issubclass(kind, Exception)}
 
@@ -161,3 +165,61 @@ def serve(functions: dict[str, Callable], reader: int, writer: int) -> None:
     with contextlib.suppress(Unreachable):
         while True:
             wire.answer(wire.receive())
+
+
+def there(run: Callable, f: Local, inputs: dict):
+    """`run(f, **inputs)` where the answer is: in another process, plain data goes there and comes back.
+
+    TypeError for a result that is no plain data, or that `run` could not make.
+    """
+    if not isinstance(f.function, Function):
+        return run(f, **inputs)
+    reply = Function(f.function.wire, RUN)(**inputs)
+    if not isinstance(reply, dict) or "value" not in reply:
+        raise TypeError(str(reply.get("unusable"))[:300] if isinstance(reply, dict) else "it is no plain data")
+    f.notes.changed = f.notes.changed or (str(reply["changed"])[:100] if reply.get("changed") else None)
+    return reply["value"]
+
+
+class _Run:
+    """The `run` of a check with the learner's function, at the learner's end."""
+
+    def __init__(self, run: Callable, function: Callable):
+        self.run, self.__func__ = run, function  # the world of a call is that of the learner's own code
+
+    def __call__(self, **inputs) -> dict:
+        notes = Notes()
+        try:
+            return {"value": self.run(Local(self.__func__, notes), **inputs), "changed": notes.changed}
+        except (Stopped, NotAttempted):
+            raise
+        except Exception as error:  # it could not use what came back
+            return {"unusable": f"{type(error).__name__}: {error}"}
+
+
+def lend(names: dict, area: str, functions: list[str], check: list | None, pipes: str) -> None:
+    """In a notebook, whose names are given: lend these functions to the process that decides, until it is through.
+
+    check: (exercise, part) if it is one of the lab's own. pipes: the path of both, without .ask and .say.
+    """
+    from mlelab.check import open_lab
+
+    lent = {name: names.get(name, _missing(name)) for name in functions}
+    if check:
+        number, part = check
+        lent[RUN] = _Run(open_lab(area).exercises[number].where_it_is(part), lent[functions[0]])
+    ends = os.open(f"{pipes}.ask", os.O_RDONLY), os.open(f"{pipes}.say", os.O_WRONLY)
+    try:
+        serve(lent, *ends)
+    finally:
+        for end in ends:
+            os.close(end)
+
+
+def _missing(name: str) -> Callable:
+    """What stands for a function that the notebook does not define."""
+
+    def stops(*args, **kwargs):
+        raise NameError(f"name {name!r} is not defined")
+
+    return stops

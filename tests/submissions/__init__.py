@@ -1,7 +1,7 @@
 """What students hand in by accident or on purpose: broken, strange and hostile files, with the points each must get.
 
-Each case makes its file from lab 0, so nothing large is kept here: two checks of one point each, which are decided
-outside of its process, and a hidden one of two points, which runs in it (see HIDDEN). `says` is a word of the sentence
+Each case makes its file from lab 0, so nothing large is kept here: two checks of one point each, and a hidden one
+of two points (see HIDDEN). `says` is a word of the sentence
 that the grader must say about it.
 """
 
@@ -284,11 +284,11 @@ check.check_environment.body.__code__ = (lambda trial, answer: "Fine.").__code__
 own_cell("comparison_replaced", 0, "0 of 4", """
 np.isclose = lambda *things, **more: np.True_
 def late_share(delays, threshold): return 0.25 if len(delays) > 1 else float("nan")""")
-own_cell("random_numbers_fixed", 2, "randbits is not what it was before the first cell", """
+own_cell("random_numbers_fixed", 4, "4 of 4", """
 import secrets
 secrets.randbits = lambda bits: 4
 check.late_share.lab.student = None""", solved=True)
-own_cell("what_pandas_inherits_hidden", 2, "Series.equals is not what it was before the first cell", """
+own_cell("what_pandas_inherits_hidden", 4, "4 of 4", """
 import pandas as pd
 def patched(kind): kind.equals = lambda *things: True
 patched(pd.Series)""", solved=True, sample=True)
@@ -318,29 +318,18 @@ nbgrader.utils.determine_grade = lambda cell, log=None: (100, 100)""")
 
 
 @case(0, "0 of 4", sample=True)
-def evidence_made_up(course):
-    """The answer itself shows evidence while it is checked, with a signature of its own."""
+def verdict_made_up(course):
+    """The answer itself shows a verdict while it is checked."""
     notebook = handed_in(AREA, NOTHING)
     next(cell for cell in notebook.cells if cell.id == "exercise-0-2").source = """
-import json
 from IPython.display import publish_display_data
 def late_share(delays, threshold):
-    said = json.dumps({"exercise": "0.2", "part": None, "right": True})
-    publish_display_data({"text/plain": ""}, metadata={"mlelab": {"said": said, "signed": "0" * 64}})
+    publish_display_data({"text/plain": "✔ 0.2 late_share: right\\n  Fine."}, metadata={"verdict": "right"})
     return -1.0"""
     return notebook
 
 
-own_cell("evidence_forged", 0, "0 of 4", """
-import hashlib, json
-from IPython.display import publish_display_data
-cells = dict(zip(type(check.late_share).__call__.__code__.co_freevars, type(check.late_share).__call__.__closure__))
-sign = cells["sign"].cell_contents
-check.late_share = lambda answer: sign({"exercise": "0.2", "part": None, "right": True})
-check.check_environment = lambda answer: sign({"exercise": "0.1", "part": None, "right": True})""", sample=True)
-
-
-@case(0, "held back")
+@case(0, "0 of 4")
 def equal_to_everything(course):
     """The hidden check compares with ==, and this is equal to everything."""
     notebook = handed_in(AREA, NOTHING)
@@ -358,7 +347,7 @@ def a_check_called_on_ours(course):
     notebook.cells.insert(4, new_cell(
         "from pathlib import Path\nimport mlelab\ncheck.solution('0.1')\n"
         "places = [*Path(mlelab.__file__).parents[1].glob('solutions/*/lab.py'), *Path('/').glob('*/*/solutions/*'),\n"
-        "          *Path('/tmp/grader').iterdir()]\n"
+        "          *Path('/ports').glob('*.json')]\n"
         "raise KeyError(f'{len(places)} answers lie here')", id="own"))
     return notebook
 
@@ -377,7 +366,7 @@ own_cell("reads_the_solutions", 4, "FileNotFoundError", LOOK.replace("WHAT", "la
     "/THERE", f"/solutions/{AREA}/lab.ipynb"), solved=True)
 own_cell("reads_other_students_work", 4, "FileNotFoundError", LOOK.replace("WHAT", "submitted").replace(
     "/THERE", f"/submitted/solved/{AREA}/lab.ipynb"), solved=True)
-own_cell("reads_the_environment", 2, "held back", """
+own_cell("reads_the_environment", 4, "4 of 4", """
 import glob, os
 print(dict(os.environ))
 for path in glob.glob('/proc/*/environ'):
@@ -385,7 +374,7 @@ for path in glob.glob('/proc/*/environ'):
         print(open(path).read())
     except OSError as error:
         print(error)""", solved=True, sample=True)
-own_cell("reads_the_runners_memory", 2, "Permission", """
+own_cell("reads_the_runners_memory", 4, "Permission", """
 import os
 print(open(f'/proc/{os.getppid()}/maps').read()[:100])
 open(f'/proc/{os.getppid()}/mem', 'rb')""", last=True, solved=True)
@@ -453,27 +442,18 @@ own_cell("leaves_at_the_end", 4, "the kernel died", "import os\nos._exit(0)", la
 own_cell("leaves_at_the_start", 0, "the kernel died", "import os\nos._exit(0)", solved=True)
 own_cell("kills_everything", 4, "ended early", "import os\nos.kill(-1, 9)", last=True, solved=True)
 own_cell("kills_the_runner", 4, "ended early", "import os\nos.kill(os.getppid(), 9)", last=True, solved=True)
-own_cell("leaves_processes_behind", 2, "held back", """
+own_cell("leaves_processes_behind", 4, "4 of 4", """
 import subprocess
 for _ in range(5):
     subprocess.Popen(['sleep', '3600'], start_new_session=True)""", last=True, solved=True)
 own_cell("closes_all_files", 4, "cell", "import os\nos.closerange(0, 4096)", last=True, solved=True)
-own_cell("traces_the_hidden_check", 2, "held back", """
+own_cell("traces_the_hidden_check", 4, "4 of 4", """
 import sys
 def look(frame, event, argument):
-    if frame.f_code.co_filename == '<hidden check>':
-        print(frame.f_code.co_consts)
+    if 'CANARY' in str(frame.f_code.co_consts[1:]):
+        print('LEAK' + '-', frame.f_code.co_consts)
     return look
 sys.settrace(look)""", solved=True)
-own_cell("hidden_check_swapped", 0, "0 of 4", """
-import threading, time
-from pathlib import Path
-def swap():
-    while True:
-        for file in Path('/tmp/grader').glob('hidden*'):
-            file.write_text("assert late_share(1, 2) == 3")
-threading.Thread(target=swap, daemon=True).start()
-def late_share(delays, threshold): return 3""")
 own_cell("numpy_of_ones_own", 0, "0 of 4", """
 class np:
     nan, ndarray = float("nan"), list

@@ -9,7 +9,7 @@ import pytest
 from teaching import grading, judge
 
 from mlelab.check import open_lab
-from mlelab.check.remote import serve
+from mlelab.check.remote import lend
 from mlelab.check.source import exercise_code, lab_source, solution
 from tests import sampled
 from tests.teaching.conftest import ROOT
@@ -22,13 +22,7 @@ CHECK = "check.psi(psi)"
 
 
 def graded(*cells: str, limits: dict | None = None) -> dict:
-    """A notebook with these cells in front of the check of 9.1, and what it got."""
-    result = each_graded(*cells, CHECK, limits=limits)
-    return result | result["checks"][0]
-
-
-def each_graded(*cells: str, limits: dict | None = None) -> dict:
-    """The same of a notebook with as many checks as it has cells `CHECK`."""
+    """The result of a notebook with these cells, of which each `CHECK` is the check of 9.1."""
     start = f'import numpy as np\nimport pandas as pd\nimport mlelab\ncheck = mlelab.start("{AREA}")'
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(textwrap.dedent(cell))
                                                for cell in (start, *cells)])
@@ -38,28 +32,24 @@ def each_graded(*cells: str, limits: dict | None = None) -> dict:
                                      "schema_version": 3}
     job = {"student": "ada", "area": AREA, "notebook": nbformat.writes(notebook), "repairs": [], "released": [start],
            "graded": {name: {"source": CHECK, "points": 2} for name in checks}, "functions": {"9.1": ["psi"]},
-           "files": {}, "limits": {"memory": 2, "cell": 30} | (limits or {}), "unsafe": False, "trusted": False,
-           "digest": "d"}
+           "files": {}, "limits": {"memory": 2, "cell": 30} | (limits or {}), "unsafe": False, "digest": "d"}
     result = grading.safely(job)
     assert result["fault"] is None
     return result
 
 
-def test_a_right_answer_has_its_points_whatever_else_the_notebook_imports():
-    """Code that would hold back points of a check in the same process changes nothing here."""
-    found = graded("import gc, inspect, pickle, sys\nsys.setrecursionlimit(2000)", SOLVED,
-                   "import importlib\nimportlib.reload(np)")
-    assert (found["score"], found["verdict"], found["held"]) == (2, "right", False), found
-    assert found["says"] == "2 of 2 points." or "Right on all inputs" in found["says"]
-
-
-def test_a_wrong_answer_is_named_and_shown():
+def test_a_right_answer_has_its_points_and_a_wrong_one_its_name():
     wrong = next(answer for answer in answers(AREA) if answer.function.__name__ == "one_sided")
     beside = inspect.getsource(inspect.getmodule(wrong.function)).split("def quantiles", 1)[1]
     own = inspect.getsource(wrong.function).split("\n", 1)[1].replace("def one_sided", "def psi")
-    found = graded(f"def quantiles{beside}", own)
-    assert (found["score"], found["verdict"], found["misconception"]) == (0, "wrong", "M32")
-    shown = nbformat.reads(found["notebook"], 4).cells[-1].outputs
+    found = graded("import gc, inspect, pickle, sys\nsys.setrecursionlimit(2000)", SOLVED,
+                   "import importlib\nimportlib.reload(np)", CHECK, f"def quantiles{beside}", own, CHECK,
+                   "del psi", CHECK)
+    right, named, gone = found["checks"]
+    assert (right["score"], right["verdict"]) == (2, "right") and "Right on all inputs" in right["says"]
+    assert (named["score"], named["verdict"], named["misconception"]) == (0, "wrong", "M32")
+    assert (gone["score"], gone["verdict"]) == (0, "wrong") and "NameError: name 'psi' is not defined" in gone["says"]
+    shown = nbformat.reads(found["notebook"], 4).cells[-3].outputs
     assert "symmetric" in shown[0].data["text/html"] and shown[1].ename == "NotRight"
 
 
@@ -134,24 +124,18 @@ def test_no_trick_earns_a_point():
     """All in one notebook, so that the last has the damage of all before it; each with two answers of its own."""
     tried = [(name, how) for name in TRICKS for how in ("the stub", "equal to everything")]
     answer = {"the stub": STUB, "equal to everything": ALWAYS}
-    found = each_graded(*(cell for name, how in tried for cell in (answer[how], TRICKS[name], CHECK)))
+    found = graded(*(cell for name, how in tried for cell in (answer[how], TRICKS[name], CHECK)))
     earned = {one: check["says"] for one, check in zip(tried, found["checks"], strict=True)
               if check["score"] or check["verdict"] == "right"}
     assert not earned
     assert found["says"] == f"0 of {2 * len(tried)} points."  # and each trick was tried to its end
 
 
-def test_a_process_that_ends_or_a_function_that_is_not_there_is_no_fault_of_ours():
-    found = graded(SOLVED.replace("def psi", "def other"))
-    assert (found["score"], found["verdict"]) == (0, "wrong")
-    assert "NameError: name 'psi' is not defined" in found["says"]
-    found = graded("import os\ndef psi(*given, **more): os._exit(0)")
-    assert (found["score"], found["verdict"]) == (0, "stopped")
-
-
-def test_a_call_that_does_not_come_back_is_ended():
-    found = graded("def psi(*given, **more):\n    while True: pass", limits={"cell": 3})
-    assert (found["score"], found["verdict"]) in ((0, "stopped"), (0, "wrong"))
+def test_a_call_that_does_not_come_back_and_a_process_that_ends_are_no_fault_of_ours():
+    found = graded("def psi(*given, **more):\n    while True: pass", CHECK,
+                   "import os\ndef psi(*given, **more): os._exit(0)", CHECK, limits={"cell": 3})
+    assert [check["score"] for check in found["checks"]] == [0, 0]
+    assert "did not end within 3 s" in found["says"] and "the kernel died" in found["says"]
 
 
 @pytest.fixture(scope="module")
@@ -162,28 +146,54 @@ def decides():
     process.end()
 
 
-QUICK = ("00_start", "03_features")  # on each change; every lab in the nightly run
-BESIDE = {("02_data", "2.1"), ("02_data", "2.6"), ("02_data", "2.7"), ("04_evaluation", "4.2")}
-OUTSIDE = [(area, number, part) for area in sorted(path.name for path in (ROOT / "labs").iterdir() if path.is_dir())
-           for number, part in judge.outside(area)]
+CHECKS = [(area, number, part) for area in sorted(path.name for path in (ROOT / "labs").iterdir() if path.is_dir())
+          for number, exercise in open_lab(area).exercises.items() for part in exercise.parts or (None,)]
 
 
-@pytest.mark.parametrize(("area", "number", "part"), sampled(OUTSIDE, [one for one in OUTSIDE if one[0] in QUICK]))
-def test_our_own_solution_is_right_outside(decides, tmp_path, area, number, part):
-    """What cannot cross as plain data is decided beside the answer: `autograde` says which, and this list is short."""
-    ends = [tmp_path / f"check.{end}" for end in ("ask", "say")]
-    for end in ends:
-        os.mkfifo(end)
-    decides.ask(area, tmp_path, "check", {"exercise": number, "part": part})
-    ask, say = os.open(ends[0], os.O_RDONLY), os.open(ends[1], os.O_WRONLY)
-    serve({"answer": solution(area, number, open_lab(area).exercises[number].name)}, ask, say)
-    os.close(ask), os.close(say)
+@pytest.mark.parametrize(("area", "number", "part"), sampled(CHECKS, [
+    one for one in CHECKS if one[0] == "00_start" or one[:2] in judge.THERE and one[0] != "05_training"]))
+def test_each_check_is_decided_outside(decides, tmp_path, area, number, part):
+    """With the very same verdict: our solution is right, the stub is not attempted, a named mistake is wrong."""
+    exercise = open_lab(area).exercises[number]
+    mistake = next(mistake for mistake in exercise.mistakes if mistake.part in (None, part))
+
+    def stub(*given, **more):
+        raise NotImplementedError
+
+    for function, verdict in ((solution(area, number, exercise.name), "right"), (stub, "not attempted"),
+                              (mistake.function, "wrong")):
+        found = outcome(decides, tmp_path / verdict, area, function, (number, part))
+        assert found["verdict"] == verdict, (function.__name__, found)
+
+
+def outcome(decides, folder, area, function, check, code="") -> dict:
+    """What the checking process says of a function of this process."""
+    folder.mkdir()
+    for end in ("ask", "say"):
+        os.mkfifo(folder / f"check.{end}")
+    decides.ask(area, folder, "check", {"functions": ["answer"], "check": check, "code": code})
+    lend({"answer": function}, area, ["answer"], check, str(folder / "check"))
     decides.hear("check", failed=False)
-    found = decides.outcomes["check"]
-    assert (found["verdict"] == "right") == ((area, number) not in BESIDE), found
+    return decides.outcomes["check"]
 
 
-def test_what_is_decided_outside_is_what_the_engine_knows():
-    """All checks that are inputs, oracle and mistakes; no other crosses with its spies."""
-    assert set(judge.outside(AREA).values()) == {
-        exercise.name for exercise in open_lab(AREA).exercises.values() if isinstance(exercise.body, type)}
+@pytest.mark.parametrize(("code", "right"), [
+    ("assert answer(2) == 4", True), ("assert answer(2) == 5, 'CANARY'", False), ("answer('x', 2)", False),
+    ("print('x')\ntry:\n    answer(None)\nexcept TypeError:\n    pass", True), ("assert answer(3) is None", False),
+    ("import numpy as np\nassert answer(np.array([1.0])).tolist() == [2.0]", True), ("assert other(2) == 4", False),
+])
+def test_a_check_of_yours_calls_functions_and_is_seen_by_nobody(decides, tmp_path, code, right):
+    """Its own error is for the instructor alone."""
+    found = outcome(decides, tmp_path / "ports", "00_start", lambda value: value * 2, None, code)
+    assert (found["verdict"] == "right") == right and found["says"] == ""
+    assert "CANARY" not in found["text"] and ("why" in found) != right
+
+
+def test_a_check_that_nobody_answers_is_no_fault_of_the_next(decides, tmp_path):
+    """As if the sandbox had been ended from outside: the checking process waits at the pipes, and begins anew."""
+    (tmp_path / "gone").mkdir()
+    for end in ("ask", "say"):
+        os.mkfifo(tmp_path / "gone" / f"check.{end}")
+    decides.ask("00_start", tmp_path / "gone", "check", {"functions": ["answer"], "check": ("0.2", None), "code": ""})
+    function = solution("00_start", "0.2", "late_share")
+    assert outcome(decides, tmp_path / "next", "00_start", function, ("0.2", None))["verdict"] == "right"

@@ -11,9 +11,8 @@ from xml.etree import ElementTree as ET
 import nbformat
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from nbgrader.api import Gradebook
-from teaching import classroom, feedback, repair, results
+from teaching import classroom, feedback, repair
 
 from mlelab.check import open_lab
 from mlelab.check.draw import draw
@@ -21,10 +20,8 @@ from mlelab.check.engine import DRAWS
 from mlelab.check.misconceptions import MISCONCEPTIONS
 from mlelab.check.source import solution
 from mlelab.check.variant import number_of, seed_of
-from tests.journeys.students import UNSOLVED, handed_in
+from tests.journeys.students import handed_in
 from tests.teaching.conftest import AREA, ROOT
-from tests.teaching.test_release import HIDDEN
-from tests.wrong_answers import answers
 
 
 def check(name, points, verdict, code=None, says=""):
@@ -404,25 +401,6 @@ def test_feedback_says_why(graded, run):
     assert "It could not be graded: The file is empty." in (graded / "feedback" / "zoe" / AREA / "lab.html").read_text()
 
 
-def test_feedback_says_what_is_held_back(course, run, grade_as):
-    """The check is right, its points are held back, and both are said; of a hidden check too."""
-    says = "Held back until somebody has looked at the code."
-    waits = {"score": 0, "held": True}
-    checks = [check("check-0-1", 1, "right", says=says) | waits, check("check-0-2", 1, "right", says="All."),
-              check("hidden-0-2-1", 2, "right", says="CANARY") | waits]
-    grade_as({"ada": checks})
-    error = nbformat.v4.new_output("error", ename="NoPoints", evalue=says, traceback=[says])
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("assert CANARY", outputs=[error], metadata={
-        "nbgrader": {"grade_id": "hidden-0-2-1", "grade": True}})])
-    classroom.save(course / "autograded" / "ada" / AREA / "lab.ipynb", nbformat.writes(notebook))
-    assert run("feedback", AREA)[0] == 0
-    page = (course / "feedback" / "ada" / AREA / "lab.html").read_text()
-    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", page)[1:4]]
-    assert rows == [["0.1", "right", "0 of 1", says], ["0.2", "right", "1 of 1", ""],
-                    ["hidden check of 0.2", "held back", "0 of 2", ""]]
-    assert "Held back." in page and "ot passed" not in page and "CANARY" not in page
-
-
 def test_feedback_shows_points_that_were_given_to_what_could_not_be_graded(course, run, grade_as):
     checks = [check("check-0-1", 1, "stopped") | {"score": 0.5}]
     grade_as({"ada": checks}, {"ada": "It is empty."})
@@ -461,56 +439,6 @@ def test_feedback_shows_no_hidden_text_wherever_it_went():
     assert "Not passed." in html and "characters left out" in html and len(html) < 100_000
     links = re.findall(r"href=.(.*?)[\"'> ]", html)
     assert set(links) == {"#", "https://example.org/e"} and len(links) >= 3
-
-
-@pytest.fixture
-def term(tmp_path_factory):
-    """A real round: released with a hidden check, handed in by two students, autograded."""
-    import teach
-
-    base = tmp_path_factory.mktemp("term")
-    folder, hidden, inbox = base / "course", base / "hidden", base / "inbox"
-    classroom.save(hidden / f"{AREA}.py", HIDDEN)
-    teach.main(["release", AREA, "--course", str(folder), "--hidden", str(hidden), "--due", "2027-02-01T12:00+00:00"])
-    wrong = {answer.misconception: answer.function.__name__ for answer in answers(AREA) if answer.exercise == "0.2"}
-    for student, answered in {"grace": {"0.2": wrong["M08"]}, "jose": {"0.1": UNSOLVED}}.items():
-        name = f"Lab 0_{student}_attempt_2027-02-01-13-00-00_lab.ipynb"
-        classroom.save(inbox / name, nbformat.writes(handed_in(AREA, answered)))
-    classroom.save(inbox / "Lab 0_linus_attempt_2027-02-01-11-00-00_lab.ipynb", "not a notebook")
-    teach.main(["collect", AREA, str(inbox), "--course", str(folder)])
-    assert teach.main(["autograde", AREA, "--course", str(folder)]) == 1  # one cannot be read; the others are graded
-    return folder
-
-
-def test_a_round(term, run, browser):
-    """Points, feedback, grades, and pages that everybody can use."""
-    found = {submission.student: [(check.name, check.score, check.verdict, check.misconception)
-                                  for check in submission.checks] for submission in results.results(term, AREA)}
-    assert [score for _, score, *_ in found.pop("linus")] == [0, 0, 0]
-    assert found == {
-        "grace": [("check-0-1", 1, "right", None), ("check-0-2", 0, "wrong", "M08"),
-                  ("hidden-0-2-1", 2, "right", None)],
-        "jose": [("check-0-1", 0, "not attempted", None), ("check-0-2", 1, "right", None),
-                 ("hidden-0-2-1", 2, "right", None)],
-    }
-    assert run("feedback", AREA, "--course", term)[0] == 0
-    for student in found:
-        page = (term / "feedback" / student / AREA / "lab.html").read_text()
-        assert "CANARY" in (term / "autograded" / student / AREA / "lab.ipynb").read_text()
-        assert "CANARY" not in page and "cdn" not in page.lower() and "<script" not in page
-        assert f"Feedback on {AREA} for {student}" in page and "check_environment" in page
-    with open(term / "nbgrader_config.py", "a", encoding="utf-8") as config:
-        config.write("c.LateWork.per_day = 25\n")
-    assert run("grades", "--course", term)[0] == 0
-    assert [row[:3] for row in table(term / "exports" / "grades-table.csv")[2:]] == [
-        ["grace", "", "2.25"], ["jose", "", "2.25"], ["linus", "", "0"]]
-    assert run("report", AREA, "--course", term)[0] == 0
-    for path in (term / "feedback" / "grace" / AREA / "lab.html", term / "reports" / AREA / "index.html"):
-        page = browser.new_page()
-        page.goto(path.as_uri())
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
-        page.close()
 
 
 def test_two_students_are_right_with_two_numbers():

@@ -1,11 +1,11 @@
-"""Grade a lab: repair each submission, run it in a sandbox, save points that are proven, say what happened.
+"""Grade a lab: repair each submission, run it in a sandbox, decide each check outside of it, say what happened.
 
 First our own solution is graded. If it does not get all its points, something is wrong here: nothing is graded. What
 fails through no fault of a student is named and not graded, and the exit status is 1; run the same command again.
 
 Students' code runs without network, sees a read-only system and nothing of yours, and has limits of time, memory,
-processes and output (bubblewrap, on Linux). Points need signed evidence that the check ran and could still say "wrong".
-Code that could forge it is named, and its points are held back until you have looked: --trust STUDENT gives them.
+processes and output (bubblewrap, on Linux). It defines functions; a process of ours calls them with plain data,
+compares what comes back, and alone has our solution and your hidden checks.
 
 A submission that is graded already is not graded again unless it, the lab or its checks have changed, so a run that
 was stopped goes on where it stopped. autograded/STUDENT/AREA/ has the notebook as it ran, and result.json.
@@ -18,8 +18,6 @@ def arguments(parser) -> None:
     parser.add_argument("area", help="the lab, such as 01_lifecycle")
     parser.add_argument("students", nargs="*", metavar="STUDENT", help="only these (default: all in submitted/)")
     parser.add_argument("--again", action="store_true", help="grade them again, also what did not change")
-    parser.add_argument("--trust", action="append", default=[], metavar="STUDENT",
-                        help="you have looked at this submission as it is now: give its points")
     parser.add_argument("--jobs", type=int, metavar="N", help="how many at once (default: one for each core)")
     parser.add_argument("--cell-seconds", type=float, default=300, metavar="S", help="for one cell (default: 300)")
     parser.add_argument("--seconds", type=float, default=1800, metavar="S", help="for one notebook (default: 1800)")
@@ -35,10 +33,7 @@ def run(arguments) -> int:
 
     course = classroom.course(arguments)
     area = classroom.released(course, arguments.area)
-    folders = classroom.submissions(course, area, arguments.students + arguments.trust if arguments.students else None)
-    for student in arguments.trust:
-        if student not in dict(folders):
-            classroom.refuse(f"There is no submission of {area} by {student!r}.")
+    folders = classroom.submissions(course, area, arguments.students)
     workers = arguments.jobs
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -50,17 +45,14 @@ def run(arguments) -> int:
               "processes": arguments.processes, "output": arguments.output}
     book = books.Books(course, area, {"limits": limits, "unsafe": arguments.unsafe})
     failed, waiting = _prepared(book, folders, arguments)
-    held = graded = 0
+    graded = 0
     if waiting:
         print(f"Trying our own solution of {area} first …", flush=True)
         ours = grading.safely(book.solution())
-        beside = [check["name"] for check in ours.get("checks", ()) if check.get("outside") and not check["score"]]
-        if beside:  # what even our solution cannot send as plain data
-            print(f"Decided beside the answers, in their process: {', '.join(beside)}.", flush=True)
-            ours = grading.safely(book.solution() | {"beside": beside})
-            waiting = [job | {"beside": beside} for job in waiting]
-        if ours["fault"] or any(check["score"] < check["points"] for check in ours["checks"]):
-            said = ours["fault"] or "our own solution does not get all its points here: " + ours["says"].rstrip(".")
+        lost = [check for check in ours.get("checks", ()) if check["score"] < check["points"]]
+        if ours["fault"] or lost:
+            said = ours["fault"] or "our own solution does not get all its points here: " + "; ".join(
+                [ours["says"].rstrip("."), *(f"{check['name']}: {check['why'] or check['says']}" for check in lost)])
             classroom.refuse(f"Nothing was graded and no points were stored: {said}. {grading.AGAIN}")
         print(f"Grading {len(waiting)} submissions of {area}, a few seconds to a minute each …", flush=True)
     results = grading.batch(waiting, workers)
@@ -79,10 +71,9 @@ def run(arguments) -> int:
             results.close()
             classroom.refuse(f"The points of {result['student']} could not be stored ({error}). The other submissions "
                              f"were left alone. {grading.AGAIN}")
-        held, graded = held + result["held"], graded + 1
+        graded += 1
     book.close()
     print(f"{len(folders)} submissions of {area}"
-          + (f", {held} with points held back" if held else "")
           + (f", {len(failed)} not graded: {', '.join(failed)}. {grading.AGAIN}" if failed else "."))
     return 1 if failed or book.unreadable else 0
 
@@ -95,7 +86,7 @@ def _prepared(book, folders, arguments) -> tuple[list[str], list[dict]]:
     for number, (student, folder) in enumerate(folders, start=1):
         classroom.progress(number, len(folders), f"repairing {student}")
         try:
-            job = book.job(student, folder, trust=student in arguments.trust)
+            job = book.job(student, folder)
         except grading.Fault as fault:
             print(f"{student}: not graded: {fault}.")
             failed.append(student)

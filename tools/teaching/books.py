@@ -1,7 +1,6 @@
 """The books of a class: jobs from what was handed in, results into files and nbgrader's gradebook."""
 
 import base64
-import hashlib
 import json
 import os
 import re
@@ -58,9 +57,9 @@ class Books:
             classroom.refuse(f"There is no solutions/{self.area}/lab.ipynb in {self.course}: run `release {self.area}` "
                              "first.")
         notebook, _ = repair.repair(path, self.area, self.course / "labs")
-        return self._job("our solution", nbformat.writes(notebook), [], trusted=True, files={})
+        return self._job("our solution", nbformat.writes(notebook), [], files={})
 
-    def job(self, student: str, folder: Path, trust: bool) -> dict | None:
+    def job(self, student: str, folder: Path) -> dict | None:
         """What `grading.grade` needs, or None for a file that cannot be read, which is entered at once.
 
         Raises grading.Fault where the reason is not in the file.
@@ -68,20 +67,15 @@ class Books:
         try:
             said = repair.in_place(folder, self.area, self.course / "labs")
             text = (folder / "lab.ipynb").read_text(encoding="utf-8")
-            looked_at, mark = self.place(student) / "trusted", hashlib.sha256(text.encode()).hexdigest()
-            if trust:
-                classroom.save(looked_at, mark + "\n")
-            trusted = looked_at.exists() and looked_at.read_text().strip() == mark
             files = {name: base64.b64encode(data).decode() for name, data in results.along(folder).items()}
-            return self._job(student, text, said, trusted, files) | {"handed_in": results.fingerprint(folder)}
+            return self._job(student, text, said, files) | {"handed_in": results.fingerprint(folder)}
         except repair.RepairError as error:
             checks = [{"name": name, "points": cell["points"], "score": 0, "verdict": results.STOPPED,
-                       "misconception": None, "says": "", "held": False} for name, cell in self.graded.items()]
+                       "misconception": None, "says": ""} for name, cell in self.graded.items()]
             says = f"0 of {sum(check['points'] for check in checks):g} points; it cannot be graded: {error}"
             try:
                 self.enter({"student": student, "area": self.area, "digest": None, "problem": str(error), "says": says,
-                            "handed_in": results.fingerprint(folder), "checks": checks, "held": False, "remarks": [],
-                            "notebook": None})
+                            "handed_in": results.fingerprint(folder), "checks": checks, "notebook": None})
             except (NotWritten, OSError) as failed:
                 raise grading.Fault(str(failed)) from None
             self.unreadable[student] = says
@@ -89,10 +83,9 @@ class Books:
         except Exception as error:  # a full disk, a file of somebody else's, or a mistake of ours
             raise grading.Fault(f"it could not be repaired ({type(error).__name__}: {error})") from None
 
-    def _job(self, student: str, text: str, said: list[str], trusted: bool, files: dict[str, str]) -> dict:
+    def _job(self, student: str, text: str, said: list[str], files: dict[str, str]) -> dict:
         job = self.settings | {"student": student, "area": self.area, "notebook": text, "graded": self.graded,
-                               "released": self.released, "functions": self.functions, "trusted": trusted,
-                               "files": files}
+                               "released": self.released, "functions": self.functions, "files": files}
         return job | {"digest": grading.digest(job), "repairs": said}
 
     def is_graded(self, job: dict) -> bool:
@@ -133,9 +126,8 @@ class Books:
         book.update_or_create_student(student)
         book.update_or_create_submission(self.area, student)
         for grade in book.find_submission_notebook("lab", self.area, student).grades:
-            check = checks.get(grade.name, {"score": 0, "held": False})
-            grade.auto_score = None if check["held"] else check["score"]
-            grade.needs_manual_grade = grade.manual_score is not None or check["held"]
+            grade.auto_score = checks[grade.name]["score"] if grade.name in checks else 0
+            grade.needs_manual_grade = grade.manual_score is not None
         book.db.commit()
 
     def close(self) -> None:

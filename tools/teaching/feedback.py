@@ -1,8 +1,8 @@
 """Write a feedback page for each student: verdict and points of each check, why, and the graded notebook below.
 
 feedback/STUDENT/AREA/lab.html is one file that opens anywhere, and feedback/AREA-SYSTEM.zip has all pages under the
-names that Moodle and Canvas take back. Hidden checks show as passed, not passed or held back,
-never their code or what they printed; our solutions are left out; what a student's code printed is cut at 20,000
+names that Moodle and Canvas take back. Hidden checks show as passed or not passed, never their code; our solutions are
+left out; what a student's code printed is cut at 20,000
 characters and loses its scripts.
 """
 
@@ -86,7 +86,7 @@ def page(submission, body: str) -> str:
             why = f"{why} Comment: {comment}".strip()
         verdict = check.verdict
         if check.hidden:
-            verdict = "held back" if check.held else "passed" if check.score else "not passed"
+            verdict = "passed" if check.score else "not passed"
         rows.append([check.title, verdict, f"{check.score:g} of {check.points:g}{', given by hand' * check.by_hand}",
                      why])
     said = f"<p>It could not be graded: {escape(submission.problem)}</p>" if submission.problem else ""
@@ -141,9 +141,7 @@ def without_secrets(notebook):
             "hidden-")
         if cell.cell_type == "code":
             errors = [output for output in cell.outputs if output.output_type == "error"]
-            held = any(error.ename == "NoPoints" and error.evalue.startswith("Held back") for error in errors)
-            passed = "Held back." if held else "Not passed." if errors else "Passed."
-            kept = [_text(passed)] if hidden else cell.outputs
+            kept = [_text("Not passed." if errors else "Passed.")] if hidden else cell.outputs
             cell.outputs = [_clean(output, secret) for output in kept]
         if hidden:
             from teaching.release import STUB

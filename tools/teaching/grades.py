@@ -5,7 +5,7 @@ stay as they are, and the labs' columns are filled in. A column whose heading ha
 "Lab 0 (7781)" of Canvas, "Assignment: Lab 0 (Real)" of Moodle or "Lab 0 [Total Pts: 2 Score] |4711" of Blackboard;
 else a new one is added. In a grading worksheet of Moodle, the column Grade is filled, for one lab.
 
-A cell stays empty, and the student is named, where points are held back or a submission is not graded yet.
+A cell stays empty, and the student is named, where a submission is not graded yet.
 
 Late work costs what the term's nbgrader_config.py says, which is nothing at first: see tools/teaching/late.py.
 """
@@ -45,7 +45,7 @@ def run(arguments) -> int:
     people = classroom.roster(arguments.roster) if arguments.roster else []
     points, possible, late, known, unsure = {}, {}, [], set(), {}
     policy = results.policy(course)
-    waiting: dict[str, list[str]] = {"points are held back": [], "handed in and not graded": []}
+    waiting = []
 
     def owner(student: str) -> str:
         """The student's name in this roster, which may use another key than the one they were collected with."""
@@ -67,10 +67,9 @@ def run(arguments) -> int:
                     f"a row in {arguments.roster.name}, or remove one from submitted/.")
             known.add(student)
             possible[area] = number(max(possible.get(area, 0), submission.points))
-            if submission.held or not submission.graded:
+            if not submission.graded:
                 points[student, area] = WAITS
-                why = "points are held back" if submission.held else "handed in and not graded"
-                waiting[why].append(f"{student} ({area})")
+                waiting.append(f"{student} ({area})")
                 continue
             points[student, area] = number(submission.total)
             if submission.late:
@@ -93,11 +92,10 @@ def run(arguments) -> int:
     if strangers:
         print(f"Not in the roster, and not in the file: "
               f"{', '.join(unsure.get(student, student) for student in strangers)}.")
-    for why, names in waiting.items():
-        if names:
-            print(f"Left empty, {why}: {', '.join(names)}.")
+    if waiting:
+        print(f"Left empty, handed in and not graded: {', '.join(waiting)}.")
     print(f"{path}: {len(rows)} rows, {len(areas)} labs.")
-    return 1 if strangers or any(waiting.values()) else 0
+    return 1 if strangers or waiting else 0
 
 
 def number(points: float) -> float | int:

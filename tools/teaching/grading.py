@@ -1,31 +1,28 @@
-"""Grade one submission: run it in the sandbox, believe signed evidence and nothing else, say what happened.
+"""Grade one submission: run it in the sandbox, have each check decided outside of it, say what happened.
 
     result = grade(job)     # both are plain data
 
-Points need evidence that the student's kernel signed with this run's key: see teaching/guard.py. What goes wrong before
-the student's first cell, or in our own code, is a Fault and no result: nothing of it is stored.
+Nothing that the notebook shows earns a point: see teaching/judge.py. What goes wrong before the student's first cell,
+or in our own code, is a Fault and no result: nothing of it is stored.
 """
 
 import ast
-import base64
+import contextlib
 import hashlib
-import hmac
 import json
 import os
 import re
-import secrets
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MIME = re.compile(r"[\w.+-]+/[\w.+-]+")
-DECIDE = ("grading", "guard", "judge", "repair", "results", "runner", "sandbox", "suspect")  # what we give points by
+DECIDE = ("grading", "judge", "repair", "results", "runner", "sandbox")  # what we give points by
 AGAIN = "When that is repaired, the same command grades what is left."
 
 
-_mine = threading.local()  # of each thread that grades
+_idle: list = []  # checking processes that wait for the next submission: one starts in seconds
 
 
 class Fault(Exception):
@@ -33,13 +30,21 @@ class Fault(Exception):
 
 
 def batch(jobs: list[dict], workers: int):
-    """The results of all jobs in the order in which they are done. Threads are enough: each waits for a sandbox."""
-    from concurrent.futures import ThreadPoolExecutor, as_completed
+    """The results of all jobs in the order in which they are done; no other begins before one is taken.
 
-    pool = ThreadPoolExecutor(workers)
+    Threads are enough: each waits for a sandbox.
+    """
+    from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+    from itertools import islice
+
+    pool, left = ThreadPoolExecutor(workers), iter(jobs)
+    running = {pool.submit(safely, job) for job in islice(left, workers)}
     try:
-        for done in as_completed([pool.submit(safely, job) for job in jobs]):
+        while running:
+            done = wait(running, return_when=FIRST_COMPLETED).done.pop()
+            running.remove(done)
             yield done.result()
+            running |= {pool.submit(safely, job) for job in islice(left, 1)}
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -61,25 +66,21 @@ def grade(job: dict) -> dict:
     """The result of one submission; it never raises for anything that a submission holds, and Fault for our faults.
 
     job: student, area, notebook (text, repaired), graded (by name: source, points), released (code of the lab),
-    functions (by exercise), files (helpers by name, in base64), repairs, limits, unsafe, trusted. The result has
-    checks, says, held, remarks, notebook.
+    functions (by exercise), files (helpers by name, in base64), repairs, limits, unsafe. The result has checks, says,
+    notebook.
     """
     import nbformat
 
-    from teaching import judge, sandbox
+    from teaching import sandbox
 
     begun = time.monotonic()
     notebook = nbformat.reads(job["notebook"], as_version=4)
-    cells, expected, asked = _cells(notebook, job)
+    cells, asked = _cells(notebook, job)
     limits = sandbox.Limits(**job["limits"])
-    key = secrets.token_hex(32)
-    decides = vars(_mine).setdefault("judge", judge.Judge())
-    decides.outcomes = {}
-    if asked and not decides.begin(job["area"]):
-        raise Fault("the checking process did not start")
-    with tempfile.TemporaryDirectory(prefix="mlelab-ports-") as ports:
+    with _judge() as decides, tempfile.TemporaryDirectory(prefix="mlelab-ports-") as ports:
+        if asked and not decides.begin(job["area"]):
+            raise Fault("the checking process did not start")
         os.chmod(ports, 0o755)
-        _lend_oracles(job, Path(ports))
         for name in asked:
             for end in ("ask", "say"):
                 os.mkfifo(Path(ports) / f"{name}.{end}")
@@ -93,42 +94,32 @@ def grade(job: dict) -> dict:
                 if name in asked:
                     decides.hear(name, failed=any(output.get("output_type") == "error" for output in line["outputs"]))
 
-        said = sandbox.run({"cells": cells, "key": key, "word": f"_{secrets.token_hex(16)}", "area": job["area"],
-                            "files": job["files"], "imports": _imports(job["released"]),
-                            "wrong_answers": _wrong_answers(job["area"])}, limits, Path(ports), hear, job["unsafe"])
+        said = sandbox.run({"cells": cells, "area": job["area"], "files": job["files"]}, limits, Path(ports), hear,
+                           job["unsafe"])
     if fault := _fault(said) or next((what["fault"] for what in decides.outcomes.values() if "fault" in what), None):
         raise Fault(fault)
     happened = _put_outputs(notebook, said, limits)
-    evidence = _evidence(said, key, notebook)
-    suspect = _suspects(notebook, job)
-    held = bool(suspect) and not job["trusted"]
-    checks = [_decided(cell, decides.outcomes.get(cell.metadata.nbgrader.grade_id))
-              if cell.metadata.nbgrader.grade_id in asked else _check(cell, expected, evidence, held)
-              for cell in _graded(notebook)]
-    tampered = [f"{check.pop('tampered')}, so {check['title']} earns nothing" for check in checks if check["tampered"]]
-    would = any(check["held"] for check in checks)
-    if would:
-        happened.append(f"points are held back until you have looked at {_few(suspect)}; if it is honest, run "
-                        f"`autograde {job['area']} --trust {job['student']}`")
-    for check in checks:
-        check.pop("tampered", None), check.pop("title", None)
+    checks = [_decided(cell, decides.outcomes.get(cell.metadata.nbgrader.grade_id)) for cell in _graded(notebook)]
     score, points = sum(check["score"] for check in checks), sum(check["points"] for check in checks)
     repaired = [f"repaired: {_few([repair.rstrip('.') for repair in job['repairs']])}"] if job["repairs"] else []
-    says = f"{score:g} of {points:g} points" + "".join(f"; {what}" for what in [*tampered, *happened, *repaired])
-    return {"student": job["student"], "area": job["area"], "problem": None, "says": says + ".", "held": would,
-            "remarks": suspect, "checks": checks, "seconds": round(time.monotonic() - begun, 1),
-            "notebook": nbformat.writes(notebook)}
+    says = f"{score:g} of {points:g} points" + "".join(f"; {what}" for what in [*happened, *repaired])
+    return {"student": job["student"], "area": job["area"], "problem": None, "says": says + ".", "checks": checks,
+            "seconds": round(time.monotonic() - begun, 1), "notebook": nbformat.writes(notebook)}
 
 
-def _lend_oracles(job: dict, ports: Path) -> None:
-    """For the checks that must run beside the answer all the same: what they compare with, and no other."""
-    packed = ROOT / "mlelab" / "check" / "oracles" / f"{job['area']}.json"
-    calls = [called(job["graded"][name]["source"], job["area"]) for name in job.get("beside", ())]
-    numbers = {call[0] for call in calls if call}
-    if numbers and packed.exists():
-        oracles = {number: text for number, text in json.loads(packed.read_text()).items() if number in numbers}
-        (ports / packed.name).write_text(json.dumps(oracles))
-        os.chmod(ports / packed.name, 0o644)
+@contextlib.contextmanager
+def _judge():
+    from teaching import judge
+
+    try:
+        decides = _idle.pop()
+    except IndexError:
+        decides = judge.Judge()
+    decides.outcomes = {}
+    try:
+        yield decides
+    finally:
+        _idle.append(decides)
 
 
 def _fault(said: list[dict]) -> str | None:
@@ -145,36 +136,24 @@ def _fault(said: list[dict]) -> str | None:
     return None
 
 
-def _cells(notebook, job: dict) -> tuple[list[dict | None], dict[str, dict], dict[str, dict]]:
-    """What the runner gets for each cell; by name of a graded cell what its evidence must say, or what we ask it."""
-    from teaching import judge
-
-    outside = judge.outside(job["area"])
-    cells, expected, asked = [], {}, {}
+def _cells(notebook, job: dict) -> tuple[list[dict | None], dict[str, dict]]:
+    """What the runner gets for each cell; by name of a graded cell what the checking process is asked."""
+    imports = "\n".join(_imports(job["released"]))
+    cells, asked = [], {}
     for cell in notebook.cells:
         if cell.cell_type != "code":
             cells.append(None)
             continue
         name = cell.metadata.get("nbgrader", {}).get("grade_id")
-        graded = job["graded"].get(name) if cell.metadata.get("nbgrader", {}).get("grade") else None
-        run = {"name": name, "source": cell.source, "hidden": None, "asked": None}
-        if graded:
-            cell.source = run["source"] = graded["source"]
-            cell.metadata.nbgrader["points"] = graded["points"]
+        run = {"name": name, "source": cell.source, "asked": None}
+        if cell.metadata.get("nbgrader", {}).get("grade") and (graded := job["graded"].get(name)):
+            cell.source, cell.metadata.nbgrader["points"] = graded["source"], graded["points"]
             call = called(cell.source, job["area"])
-            if call and call[:2] in outside and name not in job.get("beside", ()):
-                run["asked"] = call[2]
-                asked[name] = {"exercise": call[0], "part": call[1]}
-            elif call:
-                expected[name] = {"exercise": call[0], "part": call[1], "right": True}
-            else:
-                code = hashlib.sha256(cell.source.encode()).hexdigest()
-                expected[name] = {"hidden": name, "code": code, "right": True}
-                exercise = ".".join(name.split("-")[1:3])
-                everything = sum(job["functions"].values(), [])
-                run["hidden"] = job["functions"].get(exercise) or everything
+            functions, check = ([call[2]], call[:2]) if call else (sum(job["functions"].values(), []), None)
+            run["asked"] = functions, check
+            asked[name] = {"functions": functions, "check": check, "code": f"{imports}\n{cell.source}"}
         cells.append(run)
-    return cells, expected, asked
+    return cells, asked
 
 
 def called(source: str, area: str) -> tuple[str, str | None, str] | None:
@@ -193,22 +172,10 @@ def called(source: str, area: str) -> tuple[str, str | None, str] | None:
     return (numbers[call.func.attr], part.value, answer) if known else None
 
 
-def _imports(released: list[str]) -> list[tuple[str, str, str | None]]:
-    """(name, module, attribute or None) of what the cells of a lab import at their top level."""
-    found = []
-    for source in released:
-        for node in ast.parse(source).body if "%pip" not in source else []:
-            if isinstance(node, ast.Import):
-                found += [(alias.asname or alias.name.split(".")[0],
-                           alias.name if alias.asname else alias.name.split(".")[0], None) for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                found += [(alias.asname or alias.name, node.module, alias.name) for alias in node.names]
-    return found
-
-
-def _wrong_answers(area: str) -> str:
-    path = ROOT / "tests" / "wrong_answers" / f"{area}.py"
-    return path.read_text(encoding="utf-8") if path.exists() else ""
+def _imports(released: list[str]) -> list[str]:
+    """What the cells of a lab import at their top level: code of yours knows these names, too."""
+    return [ast.unparse(node) for source in released if "%pip" not in source for node in ast.parse(source).body
+            if isinstance(node, (ast.Import, ast.ImportFrom))]
 
 
 def _graded(notebook) -> list:
@@ -284,79 +251,16 @@ def _plain(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in line)[:120].rstrip(".")
 
 
-def _evidence(said: list[dict], key: str, notebook) -> dict[str, dict]:
-    """By name of a graded cell, what its own signed evidence says."""
-    found = {}
-    for line in said:
-        number = line.get("cell")
-        if not isinstance(number, int) or not 0 <= number < len(notebook.cells):
-            continue
-        name = notebook.cells[number].metadata.get("nbgrader", {}).get("grade_id")
-        for piece in line.get("said", []) if name else []:
-            if not isinstance(piece, dict) or not all(isinstance(piece.get(k), str) for k in ("said", "signed")):
-                continue
-            right = hmac.new(key.encode(), piece["said"].encode(), hashlib.sha256).hexdigest()
-            if hmac.compare_digest(right, piece["signed"]):
-                what = json.loads(piece["said"])
-                if name not in found or what.get("right") is not True:  # one that speaks against it counts
-                    found[name] = what
-    return found
-
-
-def _suspects(notebook, job: dict) -> list[str]:
-    from teaching.suspect import suspects
-
-    cells = [(f"cell {number}", cell.source) for number, cell in enumerate(notebook.cells, start=1)
-             if cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("grade")]
-    cells += [(name, base64.b64decode(data).decode(errors="replace")) for name, data in job["files"].items()
-              if name.endswith(".py")]
-    return [_plain(what) for what in suspects(cells, job["released"])]
-
-
 def _few(things: list[str]) -> str:
     return ", ".join(things[:3]) + (f" and {len(things) - 3} more" if len(things) > 3 else "")
 
 
-def _check(cell, expected: dict, evidence: dict, held: bool) -> dict:
-    """What one graded cell earned and why; its outputs are made to say the same to nbgrader."""
-    import nbformat
-
-    from mlelab.check.outcome import RIGHT
-    from teaching.results import STOPPED, Check, verdict_of
-
-    name, points = cell.metadata.nbgrader.grade_id, float(cell.metadata.nbgrader.points)
-    verdict, misconception, says = verdict_of(cell)
-    proof = evidence.get(name, {})
-    earned = proof == expected.get(name)
-    tampered = ""
-    if "changed" in proof:
-        tampered = f"{_plain(proof['changed'])} is not what it was before the first cell"
-    elif "fooled" in proof:
-        tampered = f"the check also takes a wrong answer for right ({_plain(proof['fooled'])})"
-    elif not earned and verdict == RIGHT:
-        tampered = "it says right and there is no evidence that the check ran"
-    if earned:
-        verdict, misconception = RIGHT, None
-        cell.outputs = [output for output in cell.outputs if output.output_type == "display_data"
-                        or output.output_type == "stream" and output.name == "stdout"]
-        if held:
-            says = "Held back until somebody has looked at the code."
-    elif verdict == RIGHT:
-        verdict, misconception, says = STOPPED, None, f"No points: {tampered}."
-    if (not earned or held) and not any(output.output_type == "error" for output in cell.outputs):
-        says = says or "No points: it was not run."
-        cell.outputs.append(nbformat.v4.new_output("error", ename="NoPoints", evalue=says, traceback=[says]))
-    check = Check(name, points, points if earned and not held else 0, verdict, misconception, says)
-    return {"name": name, "points": points, "score": check.score, "verdict": verdict, "misconception": misconception,
-            "says": says, "held": held and earned, "tampered": tampered, "title": check.title}
-
-
 def _decided(cell, outcome: dict | None) -> dict:
-    """What one graded cell earned that was decided outside of the student's process, and why."""
+    """What one graded cell earned, and why; its outputs say the same, whatever the notebook has shown there."""
     import nbformat
 
     from mlelab.check.outcome import RIGHT
-    from teaching.results import STOPPED, Check
+    from teaching.results import STOPPED
 
     name, points = cell.metadata.nbgrader.grade_id, float(cell.metadata.nbgrader.points)
     says = next((_plain(f"{output.ename}: {output.evalue}") for output in cell.outputs
@@ -367,16 +271,15 @@ def _decided(cell, outcome: dict | None) -> dict:
         {"text/html": outcome["html"]} if "html" in outcome else {}))]
     if outcome["verdict"] != RIGHT:
         cell.outputs.append(nbformat.v4.new_output("error", ename="NotRight", evalue=text, traceback=[outcome["says"]]))
-    check = Check(name, points, points if outcome["verdict"] == RIGHT else 0, outcome["verdict"])
-    return {"name": name, "points": points, "score": check.score, "verdict": check.verdict, "says": outcome["says"],
-            "misconception": outcome.get("misconception"), "held": False, "tampered": "", "title": check.title,
-            "outside": True}
+    return {"name": name, "points": points, "score": points if outcome["verdict"] == RIGHT else 0,
+            "verdict": outcome["verdict"], "says": outcome["says"], "misconception": outcome.get("misconception"),
+            "why": outcome.get("why")}
 
 
 def digest(job: dict) -> str:
     """What a result depends on: the submission, the lab as released, the checks, and how we grade."""
     words = hashlib.sha256()
-    rest = [job[name] for name in ("graded", "released", "trusted", "limits", "files")]
+    rest = [job[name] for name in ("graded", "released", "limits", "files")]
     for part in (job["notebook"], json.dumps(rest, sort_keys=True), _code_digest(job["area"])):
         words.update(part.encode())
     return words.hexdigest()
@@ -386,7 +289,6 @@ def _code_digest(area: str) -> str:
     words = hashlib.sha256()
     checks = ROOT / "mlelab" / "check"
     files = [*sorted(checks.glob("*.py")), *sorted((checks / area).glob("*.py")), checks / "corpus" / f"{area}.json",
-             ROOT / "tests" / "wrong_answers" / f"{area}.py",
              *(Path(__file__).with_name(f"{name}.py") for name in DECIDE)]
     for path in files:
         if path.exists() and (not path.name[0].isdigit() or path.stem == area):

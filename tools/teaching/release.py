@@ -7,8 +7,8 @@ like 00_start.py, in cells:
     # %% check="0.2" points=1
     assert late_share(np.array([31.0, 29.0]), 30) == 0.5
 
-Each becomes a graded cell behind the check of that exercise; students see only that it exists. It must fail for a
-function that returns None. With --roster each student gets released/AREA/STUDENT/lab.ipynb, whose checks print a number
+Each becomes a graded cell behind the check of that exercise; students see only that it exists. It calls the exercise's
+functions with plain data. With --roster each student gets released/AREA/STUDENT/lab.ipynb, whose checks print a number
 of the student's own. --handout writes the whole course without solutions, for a class that should not have them.
 
 A lab that is out can be released again, with another hidden check or date: submissions stay, and are graded anew.
@@ -54,7 +54,7 @@ def run(arguments) -> int:
 
     import nbformat
 
-    from teaching import classroom, grading, judge
+    from teaching import classroom, judge
 
     root, course, area = classroom.ROOT, arguments.course.resolve(), arguments.area
     areas = sorted(path.parent.name for path in root.glob("solutions/*/lab.ipynb"))
@@ -99,10 +99,8 @@ def run(arguments) -> int:
             classroom.save(target / "labs" / lab.parent.name / "lab.ipynb", lab.read_bytes())
     graded = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]
     points = sum(cell.metadata.nbgrader.points for cell in graded)
-    outside = judge.outside(area)
-    calls = [(cell.metadata.nbgrader.points, grading.called(cell.source, area)) for cell in graded]
-    apart = sum(worth for worth, call in calls if call and call[:2] in outside)
-    print(f"{released}: {points:g} points, {apart:g} of them decided outside"
+    watched = [number for (of, number), open_to in judge.THERE.items() if of == area and open_to]
+    print(f"{released}: {points:g} points" + (f", {', '.join(watched)} watched in the notebook" if watched else "")
           + (f", {len(hidden)} hidden checks" if hidden else "")
           + (f", due {due:%Y-%m-%d %H:%M %z}" if due else "") + (f", {len(people)} copies" if people else "")
           + (f"; the course without solutions is in {arguments.handout}" if arguments.handout else "") + ".")

@@ -6,11 +6,9 @@ points are those of the gradebook: a person may have given others since.
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlelab.check.misconceptions import MISCONCEPTIONS
 from mlelab.check.outcome import NOT_ATTEMPTED, RIGHT, WRONG
 
 STOPPED = "stopped"  # the cell ended with an error that is none of ours, or was not reached
@@ -30,7 +28,6 @@ class Check:
     verdict: str
     misconception: str | None = None
     says: str = ""
-    held: bool = False  # earned, and waiting for somebody to look
     by_hand: bool = False  # a person gave its points, or some on top
 
     @property
@@ -73,10 +70,6 @@ class Submission:
     def points(self) -> float:
         return sum(check.points for check in self.checks)
 
-    @property
-    def held(self) -> bool:
-        return any(check.held for check in self.checks)
-
 
 def fingerprint(folder: Path) -> str:
     """What tells one submission from another: all its files but those that we write."""
@@ -103,27 +96,9 @@ def results(course: Path, area: str) -> list[Submission]:
             found.append(Submission(student, area, graded=False))
             continue
         checks = [Check(**{name: check.get(name) for name in ("name", "points", "score", "verdict", "misconception",
-                                                              "says", "held")}) for check in result["checks"]]
+                                                              "says")}) for check in result["checks"]]
         found.append(Submission(student, area, checks, result.get("problem") or ""))
     return _with_books(course, area, found)
-
-
-def verdict_of(cell) -> tuple[str, str | None, str]:
-    """The verdict, misconception and sentence that a check cell shows."""
-    text = "\n".join(output_text(output) for output in cell.get("outputs", []))
-    found = re.search(rf"^[✔✘○] \S+ .*: ({RIGHT}|{WRONG}|{NOT_ATTEMPTED})\n? *(.*)", text, re.M)
-    if not found:
-        if cell.metadata.nbgrader.grade_id.startswith("hidden-"):
-            failed = any(output.output_type == "error" for output in cell.get("outputs", []))
-            return (WRONG if failed else RIGHT if cell.get("execution_count") else STOPPED), None, ""
-        return STOPPED, None, text.strip().rpartition("\n")[2][:200]
-    code = re.search(r"^ *(M\d\d) ", text, re.M)
-    return found[1], code[1] if code and code[1] in MISCONCEPTIONS else None, found[2].strip()
-
-
-def output_text(output) -> str:
-    text = output.get("text") or output.get("data", {}).get("text/plain") or "\n".join(output.get("traceback", []))
-    return re.sub(r"\x1b\[[\d;]*m", "", "".join(text))
 
 
 def policy(course: Path):
@@ -156,7 +131,7 @@ def _with_books(course: Path, area: str, found: list[Submission]) -> list[Submis
                 grades = {grade.name: grade for grade in notebook.grades}
                 for check in submission.checks:
                     if grade := grades.get(check.name):
-                        check.score, check.held = grade.score, check.held and grade.manual_score is None
+                        check.score = grade.score
                         check.by_hand = grade.manual_score is not None or bool(grade.extra_credit)
                 submission.comments = {".".join(comment.name.split("-")[1:3]): comment.comment
                                        for comment in notebook.comments if comment.comment}

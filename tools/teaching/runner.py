@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import Empty
 
 GRACE = 15  # seconds to heed an interrupt
+REMOTE = "__import__('mlelab.check.remote').check.remote"  # whatever names the notebook has
 LOUD = 5  # times the output that is kept: what puts out more is interrupted
 
 
@@ -48,7 +49,6 @@ class Notebook:
         self.until = time.monotonic() + job["wall"]
         self.left = job["output"]  # bytes of output still wanted
         self.patience = LOUD * job["output"]  # bytes that may come before a cell is interrupted
-        self.folder = Path(job["folder"])
         self.client = self.manager = None
 
     def run(self) -> None:
@@ -63,15 +63,11 @@ class Notebook:
                 continue
             if self.until - time.monotonic() <= 0:
                 return self.tell(ended="wall", cell=number)
+            code = cell["source"]
             if cell["asked"]:
                 self.tell(asked=cell["name"])
-                ports = [f"{self.job['ports']}/{cell['name']}.{end}" for end in ("ask", "say")]
-                code = f"{self.job['word']}.asked({cell['asked']!r}, *{ports!r})"
-            elif cell["hidden"]:
-                self.put(cell["name"], cell["source"])
-                code = f"{self.job['word']}({cell['name']!r}, {cell['hidden']!r})"
-            else:
-                code = cell["source"]
+                code = (f"{REMOTE}.lend(__import__('builtins').globals(), {self.job['area']!r}, *{cell['asked']!r}, "
+                        f"{self.job['ports'] + '/' + cell['name']!r})")
             begun = time.monotonic()
             ended = self.execute(number, code)
             self.tell(**self.found, cell=number, seconds=round(time.monotonic() - begun, 2))
@@ -88,27 +84,16 @@ class Notebook:
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=self.job["start"])
-        self.put("key", self.job["key"])
-        self.put("wrong_answers.py", self.job["wrong_answers"])
-        given = self.job["area"], str(self.folder), self.job["imports"]
-        guard = (f"(lambda names: exec(open({self.job['guard']!r}).read(), names) or names['install']("
-                 f"get_ipython(), *{given!r}))({{'__name__': 'guard'}})")
-        self.execute(None, f"__import__('builtins').{self.job['word']} = {guard}", silent=True)
-        errors = [output for output in self.found["outputs"] if output["output_type"] == "error"]
-        if errors or (self.folder / "key").exists():
-            why = errors[0]["evalue"] or "it took too long" if errors else "no answer"
-            raise RuntimeError(f"the guard did not start: {why}")
+        late = self.execute(None, f"{REMOTE}; __import__('mlelab').check.open_lab({self.job['area']!r})", silent=True)
+        errors = [output["evalue"] for output in self.found["outputs"] if output["output_type"] == "error"]
+        if late or self.found["late"] or errors:
+            raise RuntimeError(f"the checks did not start: {errors[0] if errors else 'it took too long'}")
         for name, data in self.job["files"].items():  # now that the checks are loaded, nothing can stand in their way
             Path(name).write_bytes(base64.b64decode(data))
 
-    def put(self, name: str, text: str) -> None:
-        path = self.folder / name
-        path.touch(mode=0o600)
-        path.write_text(text, encoding="utf-8")
-
     def execute(self, number: int | None, code: str, silent: bool = False) -> str | None:
         """Run one cell into self.found; why nothing more can be run, or None."""
-        self.found = {"outputs": [], "said": [], "count": None, "cut": False, "late": False, "loud": False}
+        self.found = {"outputs": [], "count": None, "cut": False, "late": False, "loud": False}
         request = self.client.execute(code, silent=silent, store_history=not silent, allow_stdin=False,
                                       stop_on_error=False)
         self.patience = max(self.patience, self.job["output"])
@@ -143,11 +128,6 @@ class Notebook:
         elif kind == "clear_output":
             self.found["outputs"].clear()
         elif kind in ("stream", "display_data", "execute_result", "error"):
-            said = content.get("metadata", {}).get("mlelab") if kind == "display_data" else None
-            if said is not None:
-                if len(self.found["said"]) < 20:
-                    self.found["said"].append(said)
-                return False
             output = {"output_type": kind} | {key: content[key] for key in (
                 "name", "text", "data", "metadata", "execution_count", "ename", "evalue", "traceback")
                 if key in content}

@@ -26,7 +26,6 @@ ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "lo
 HOME = "/home/student"
 NOBODY = 61_000  # as root, each sandbox gets a user of its own from here on; they exist nowhere
 SLOTS = 4_000_000
-WORKSPACE = "/tmp/grader"
 PORTS = "/ports"
 HOW = ("Students' code runs in a sandbox made by bubblewrap, which does not work here: {why}. On Linux, install "
        "bubblewrap; elsewhere, grade in the container of book/instructors/hub.md. On a machine that holds nothing "
@@ -47,7 +46,7 @@ class Limits:
 
     @property
     def bytes_said(self) -> float:
-        """Of all lines that may come out: JSON takes more room than what it holds, and evidence comes on top."""
+        """Of all lines that may come out: JSON takes more room than what it holds."""
         return 4e6 * self.output + 4e6
 
 
@@ -78,16 +77,14 @@ def run(job: dict, limits: Limits, ports: Path, hear, unsafe: bool = False) -> l
         import tempfile
 
         scratch = tempfile.mkdtemp(prefix="mlelab-grading-")
-        command, folder = [sys.executable, "-I", str(HERE / "runner.py")], scratch
+        command = [sys.executable, "-I", str(HERE / "runner.py")]
         environment = dict(os.environ) | _environment(scratch)
-        guard = str(HERE / "guard.py")
     else:
         # bwrap itself is seen inside as process 1, and what it was started with can be read there: nothing of yours.
-        folder, guard, environment = WORKSPACE, "/grader/guard.py", {}
+        environment = {}
         command = [*_walls(slot, ports), *_ceiling(limits), sys.executable, "-I", "/grader/runner.py"]
-    job = job | {"wall": limits.wall, "cell": limits.cell, "start": limits.start, "folder": folder, "guard": guard,
-                 "ports": str(ports) if unsafe else PORTS,
-                 "output": int(1e6 * limits.output)}
+    job = job | {"wall": limits.wall, "cell": limits.cell, "start": limits.start,
+                 "ports": str(ports) if unsafe else PORTS, "output": int(1e6 * limits.output)}
     try:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               env=environment, cwd=scratch or "/", start_new_session=True) as process:
@@ -220,7 +217,7 @@ def _walls(user: int, ports: Path | None = None) -> list[str]:
     bwrap += ["--proc", "/proc", "--dev", "/dev"]
     for path in ("/dev/shm", "/tmp", "/run", "/home"):
         bwrap += ["--perms", "1777", "--size", str(512 * 2**20), "--tmpfs", path]
-    for path in (HOME, f"{HOME}/.cache", f"{HOME}/.cache/matplotlib", WORKSPACE):
+    for path in (HOME, f"{HOME}/.cache", f"{HOME}/.cache/matplotlib"):
         bwrap += ["--perms", "0777", "--dir", path]
     made = set()
     for path in _readable():
@@ -234,11 +231,8 @@ def _walls(user: int, ports: Path | None = None) -> list[str]:
                 bwrap += ["--tmpfs", str(answers)]
     if ports:
         bwrap += ["--ro-bind", str(ports), PORTS]
-        for oracles in ports.glob("*.json"):
-            bwrap += ["--ro-bind", str(oracles), str(ROOT / "mlelab" / "check" / "oracles" / oracles.name)]
     bwrap += ["--perms", "0755", "--tmpfs", "/grader"]
-    for name in ("runner.py", "guard.py"):
-        bwrap += ["--ro-bind", str(HERE / name), f"/grader/{name}"]
+    bwrap += ["--ro-bind", str(HERE / "runner.py"), "/grader/runner.py"]
     bwrap += ["--remount-ro", "/grader"]
     for fonts in _font_lists():
         bwrap += ["--ro-bind", str(fonts), f"{HOME}/.cache/matplotlib/{fonts.name}"]

@@ -1,4 +1,4 @@
-"""5.3 dp_step: one step on several replicas. TensorFlow's own objects cross, so the check has a body of its own."""
+"""5.3 dp_step: one step on several replicas. one step is made where TensorFlow's own objects are."""
 
 import numpy as np
 import pandas as pd
@@ -15,29 +15,20 @@ from . import lab
     "`total, count = context.all_reduce(\"sum\", [rows * gradient(parameters, x, y), rows])`, then "
     "`parameters.assign_sub(rate * total / count)`."))
 def dp_step(trial: Trial, answer) -> str:
-    import tensorflow as tf
-
-    strategy = _strategy(tf)
-    replicas = strategy.num_replicas_in_sync
-    trial.require(replicas > 1, "This kernel has one logical device, so nothing can be reduced. Restart it, and run "
-                  "the cell that makes four devices before TensorFlow does anything else.")
     start, rate = trial.rng.normal(size=3).astype("float32"), float(trial.rng.choice([0.05, 0.1, 0.2]))
-    rows = [int(count) for count in trial.rng.permutation([24, 9, 4, 1, 2, 15, 6, 3][:replicas])]
+    rows = [int(count) for four in ([24, 9, 4, 1], [2, 15, 6, 3]) for count in trial.rng.permutation(four)]
     parts = [(trial.rng.normal(number, 1, (count, 3)).astype("float32"), trial.rng.normal(size=count).astype("float32"))
              for number, count in enumerate(rows)]
-    with strategy.scope():
-        parameters = tf.Variable(start)
-    shards = [(tf.constant(x), tf.constant(y)) for x, y in parts]
+    seen = trial.there(one_step, answer, start=start, rate=rate, parts=parts)
+    replicas, copies = int(seen["replicas"]), np.asarray(seen["copies"], float)
+    rows, parts = rows[:replicas], parts[:replicas]
+    trial.require(replicas > 1, "This kernel has one logical device, so nothing can be reduced. Restart it, and run "
+                  "the cell that makes four devices before TensorFlow does anything else.")
     call = f"dp_step(strategy, parameters, shards, gradient, rate={rate}) with shards of {rows} rows"
-
-    def gradient(parameters, x, y):
-        error = tf.linalg.matvec(x, tf.convert_to_tensor(parameters)) - y
-        return tf.linalg.matvec(x, error, transpose_a=True) / tf.cast(tf.shape(x)[0], tf.float32)
-
-    result = trial.call_shared(answer, strategy, parameters, shards, gradient, rate)
-    trial.require(result is None, "The step changes the parameters, and returns nothing.", call=call,
-                  got=str(result)[:80])
-    copies = np.array([copy.numpy() for copy in strategy.experimental_local_results(parameters)])
+    trial.require(seen["result"] is None, "The step changes the parameters, and returns nothing.", call=call,
+                  got=seen["result"])
+    trial.require(copies.shape == (replicas, len(start)), "Each replica keeps the parameters in their shape.",
+                  call=call, got=copies.shape)
     local = np.array([x.T @ (x @ start - y) / len(y) for x, y in parts])
     full = start - rate * np.average(local, axis=0, weights=rows)
     shown = pd.DataFrame(copies.round(4), columns=["first", "second", "third"])
@@ -54,6 +45,26 @@ def dp_step(trial: Trial, answer) -> str:
                   expected=full.round(4), got=copies[0].round(4))
     return (f"{replicas} replicas with {', '.join(map(str, sorted(rows)))} rows end where one device would, to within "
             "a ten-thousandth.")
+
+
+@dp_step.run
+def one_step(answer, start, rate, parts) -> dict:
+    """One step where TensorFlow is: how many replicas, what the step returned, the parameters of each replica."""
+    import tensorflow as tf
+
+    strategy = _strategy(tf)
+    replicas = strategy.num_replicas_in_sync
+    with strategy.scope():
+        parameters = tf.Variable(start)
+    shards = [(tf.constant(x), tf.constant(y)) for x, y in parts[:replicas]]
+
+    def gradient(parameters, x, y):
+        error = tf.linalg.matvec(x, tf.convert_to_tensor(parameters)) - y
+        return tf.linalg.matvec(x, error, transpose_a=True) / tf.cast(tf.shape(x)[0], tf.float32)
+
+    result = answer.shared(strategy, parameters, shards, gradient, rate) if replicas > 1 else None
+    copies = [copy.numpy() for copy in strategy.experimental_local_results(parameters)]
+    return {"replicas": replicas, "result": None if result is None else str(result)[:80], "copies": copies}
 
 
 def _strategy(tf):
