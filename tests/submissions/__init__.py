@@ -16,6 +16,7 @@ from typing import NamedTuple
 import nbformat
 
 from tests.journeys.students import UNSOLVED, handed_in
+from tests.submissions.honest import HONEST
 
 AREA = "00_start"
 HIDDEN = '# %% check="0.2" points=2\nassert late_share(np.array([31.0, 29.0]), 30) == 0.5, "CANARY"\n'
@@ -69,6 +70,15 @@ def solved(course):
 @case(0, "0 of 4", sample=True)
 def nothing_solved(course):
     return handed_in(AREA, NOTHING)
+
+
+@case(4, "4 of 4", sample=True)
+def honest_snippets(course):
+    """Each in a cell of its own, behind the answers and before the checks."""
+    notebook = handed_in(AREA, {})
+    place = next(n for n, cell in enumerate(notebook.cells) if cell.id == "exercise-0-2") + 1
+    notebook.cells[place:place] = [new_cell(code, id=f"own-{n}") for n, code in enumerate(HONEST)]
+    return notebook
 
 
 @case(3, "3 of 4")
