@@ -101,7 +101,7 @@ def test_a_class_of_six(system, tmp_path, run, browser):
         page, = (text for name, text in pages.items() if key in name)
         assert f"for {person.id}" in page and "CANARY" not in page and "<script" not in page
         assert f"<strong>{due:g} of 4 points" in page or number == 5 and "There is no notebook" in page
-        assert ("Comment: Well named." in page) == (number == 3) and (" late" in page) == (number == LATE)
+        assert ("Comment: Well named." in page) == (number == 3) and ("<p>It came " in page) == (number == LATE)
 
     assert run("grades", *words, "--format", system, "--roster", table)[0] == 0
     with open(term / "exports" / f"grades-{system}.csv", encoding="utf-8-sig", newline="") as file:
