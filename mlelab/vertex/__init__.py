@@ -20,7 +20,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from . import environment
@@ -59,7 +59,12 @@ def _real() -> tuple[str, str] | None:
 
 
 def connect(
-    state: Path | str | None = None, *, ephemeral: bool = False, offline: bool = False, real: bool = False
+    state: Path | str | None = None,
+    *,
+    ephemeral: bool = False,
+    offline: bool = False,
+    real: bool = False,
+    requests_per_minute: int | None = None,
 ) -> None:
     """Point the SDK at the local stand-in, starting it where none runs.
 
@@ -67,6 +72,7 @@ def connect(
         `~/.local/share/mlelab/vertex`. A server that already uses it is joined.
     ephemeral: keep nothing; a server of its own that ends with this process.
     offline: refuse HTTPS to other hosts instead of passing it on.
+    requests_per_minute: quota of generated contents; beyond it the answer is 429. Only of an ephemeral server.
     real: talk to Google Cloud, which bills you, with the project and the account that the environment has. Takes none
         of the other arguments.
 
@@ -74,19 +80,21 @@ def connect(
     the server does not start, or where there is no real project; the SDK then reaches nothing.
     """
     if real:
-        if state is not None or ephemeral or offline:
-            raise ValueError("real=True is Google Cloud: it takes no state, ephemeral or offline.")
+        if state is not None or ephemeral or offline or requests_per_minute is not None:
+            raise ValueError("real=True is Google Cloud: it takes no state, ephemeral or offline, and no quota.")
         environment.undo()
         if not _real():
             raise RuntimeError(
                 "No Google Cloud: set GOOGLE_CLOUD_PROJECT, and sign in with `gcloud auth application-default login`."
             )
+    elif requests_per_minute is not None and (not ephemeral or requests_per_minute < 1):
+        raise ValueError("requests_per_minute needs ephemeral=True, a server of your own, and is at least 1.")
     elif not _alive():
         if environment.MARK in os.environ:
             print("The local server that this process used has ended. Connecting again.")
             environment.undo()
         try:
-            environment.apply(_start(state, ephemeral, offline))
+            environment.apply(_start(state, ephemeral, offline, requests_per_minute))
             if not _alive():
                 raise RuntimeError("The local server ended at once: call connect() again.")
         except RuntimeError:  # what the environment holds besides must not become the answer
@@ -95,12 +103,13 @@ def connect(
     print(where())
 
 
-def _start(state: Path | str | None, ephemeral: bool, offline: bool) -> dict[str, str]:
+def _start(state: Path | str | None, ephemeral: bool, offline: bool, quota: int | None = None) -> dict[str, str]:
     """Start a server, or find the one that uses `state`. Returns the variables that lead to it."""
     folder = Path(state or os.environ.get("MLELAB_VERTEX_STATE") or "~/.local/share/mlelab/vertex").expanduser()
     command = [sys.executable, "-m", "mlelab.vertex", "--json", "--until-released"]
     command += ["--ephemeral"] if ephemeral else ["--state", str(folder)]
     command += ["--offline"] if offline else []
+    command += ["--requests-per-minute", str(quota)] if quota else []
     command += ["--project", os.environ["GOOGLE_CLOUD_PROJECT"]] if os.environ.get("GOOGLE_CLOUD_PROJECT") else []
     with tempfile.TemporaryFile() as errors:
         server = subprocess.Popen(
@@ -147,15 +156,21 @@ def _ended(connection: socket.socket) -> bool:
 
 
 @contextlib.contextmanager
-def local(state: Path | str | None = None) -> Iterator[object]:
+def local(
+    state: Path | str | None = None,
+    *,
+    generator: Callable[[], object] = lambda: None,
+    requests_per_minute: int | None = None,
+) -> Iterator[object]:
     """A stand-in inside this process, for tests: `with mlelab.vertex.local():`. Yields the running `Cloud`.
 
     state: directory that outlives the block; None keeps nothing. Hosts other than Google's are refused.
+    generator, requests_per_minute: as of `server.Cloud`.
     TensorFlow's own `gs://` access halts the whole process while it waits, this server included: use connect() then.
     """
     from .server import Cloud
 
-    cloud = Cloud(state)
+    cloud = Cloud(state, generator=generator, requests_per_minute=requests_per_minute)
     before = {name: os.environ.get(name) for name in (*environment.NAMES, environment.BEFORE)}
     environment.apply(cloud.environment())
     try:

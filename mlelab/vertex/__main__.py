@@ -13,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+from .compute.generator import installed
 from .resources.registry import coverage
 from .server import PROJECT, STAND_IN, Cloud, StateInUse, StateUnusable
 
@@ -33,6 +34,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--ephemeral", action="store_true", help="keep nothing")
     parser.add_argument("--offline", action="store_true", help="refuse HTTPS to hosts other than Google's")
     parser.add_argument("--no-limits", action="store_true", help="do not hold to the cloud's documented limits")
+    parser.add_argument(
+        "--requests-per-minute", type=int, help="quota of generated contents, for code that repeats (default: no end)"
+    )
     parser.add_argument("--project", default=PROJECT, help="project id that GOOGLE_CLOUD_PROJECT gets")
     parser.add_argument("--list", action="store_true", help="print every method and what is implemented of it")
     parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
@@ -51,6 +55,8 @@ def main(argv: list[str] | None = None) -> int:
             offline=args.offline,
             project=args.project,
             limits=not args.no_limits,
+            generator=installed,
+            requests_per_minute=args.requests_per_minute,
             upstream=None if "MLELAB_VERTEX" in os.environ else upstream,
         )
     except StateInUse as error:

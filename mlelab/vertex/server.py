@@ -20,6 +20,7 @@ from typing import Any
 from google.protobuf.message import DecodeError, Message
 
 from . import services
+from .compute.generator import Generation, Generator
 from .compute.jobs import Jobs
 from .compute.processes import Processes
 from .compute.scheduler import Clock, Scheduler
@@ -86,6 +87,8 @@ class Cloud:
     state: directory that outlives the server; None keeps everything in a temporary directory that does not.
     offline: refuse tunnels to hosts other than Google's instead of passing them on.
     limits: hold to the cloud's documented limits (the size of a prediction request).
+    generator: gives the language model that answers in place of Gemini, or None; called when one is first needed.
+    requests_per_minute: quota of generated contents by project and model; None has no end.
     """
 
     def __init__(
@@ -97,8 +100,11 @@ class Cloud:
         project: str = PROJECT,
         upstream: str | None = None,
         limits: bool = True,
+        generator: Callable[[], Generator | None] = lambda: None,
+        requests_per_minute: int | None = None,
     ) -> None:
         self.project, self.limits = project, limits
+        self.generation = Generation(generator, requests_per_minute)
         with contextlib.ExitStack() as stack:  # what has been started before a failure is stopped
             try:
                 self._start(stack, state, port, offline, upstream)

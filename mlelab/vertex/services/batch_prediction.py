@@ -21,7 +21,7 @@ from ..wire.catalog import pb
 from ..wire.errors import CloudError, invalid
 from .context import Context
 from .job_kinds import job_kind
-from .models import find_version
+from .models import find_version, refuse_publisher
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -185,6 +185,7 @@ def _write(cloud: Context, job: Any, title: str, good: list[Any], bad: list[Any]
 def create_batch_prediction_job(call: Call, request: Any) -> Message:
     """Start a batch prediction job."""
     wanted = request.batch_prediction_job
+    refuse_publisher(call, wanted.model)
     for config, name, known in (
         (wanted.input_config, wanted.input_config.instances_format, SOURCES),
         (wanted.output_config, wanted.output_config.predictions_format, TARGETS),

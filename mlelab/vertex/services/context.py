@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from ..compute.generator import Generation
 from ..compute.machine import Machine
 from ..compute.scheduler import Clock
 from ..compute.serving import Serving
@@ -17,4 +18,5 @@ class Context(Machine, Protocol):
     limits: bool  # whether the cloud's documented limits hold here
     feature_values: FeatureValues
     serving: Serving
+    generation: Generation
     clock: Clock

@@ -22,7 +22,7 @@ from ..resources.store import new_id
 from ..resources.times import now, stamp
 from ..wire.catalog import pb
 from ..wire.errors import CloudError, invalid, precondition
-from .models import find_version
+from .models import find_version, refuse_publisher
 from .projects import project_number
 
 LIMIT, LARGE = 3 * 2**19, 10 * 2**20  # bytes of a request to a shared and to a dedicated endpoint
@@ -214,6 +214,7 @@ def choose(endpoint: Any) -> Any:
 
 def _ask(call: Call, request: Any, body: bytes, content_type: str = "application/json") -> tuple[Any, bytes, str]:
     """Send `body` to a deployed model. Returns the deployed model, the answer and its type."""
+    refuse_publisher(call, request.endpoint)
     endpoint = call.store.get(pb.Endpoint, request.endpoint)
     limit = LARGE if endpoint.dedicated_endpoint_enabled else LIMIT
     if call.cloud.limits and len(body) > limit:

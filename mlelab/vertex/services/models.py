@@ -19,7 +19,7 @@ from ..resources.store import Store, new_id
 from ..resources.times import stamp
 from ..resources.validation import check_id
 from ..wire.catalog import pb, types
-from ..wire.errors import invalid, not_found, precondition
+from ..wire.errors import CloudError, invalid, not_found, precondition
 
 generic("ModelService", "ListModels|(Get|List)ModelEvaluationSlices?|GetModelEvaluation")
 
@@ -39,6 +39,14 @@ def find_version(store: Store, name: str) -> Any:
         if (reference or "default") in (version.version_id, *version.version_aliases):
             return version
     raise not_found(name)
+
+
+def refuse_publisher(call: Call, name: str) -> None:
+    """UNIMPLEMENTED for a publisher's model, such as `publishers/google/models/imagen-4.0`."""
+    if "publishers/" in name:
+        raise CloudError(
+            "UNIMPLEMENTED", f"{call.method.name} with {name[:200]} is not implemented by this local stand-in."
+        )
 
 
 def save(store: Store, version: Any) -> None:

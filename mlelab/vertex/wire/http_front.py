@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import itertools
 import json
 import logging
 import re
@@ -11,6 +12,7 @@ import socket
 import ssl
 import threading
 import urllib.parse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,12 @@ def _message(
     return message
 
 
+def _written(error: CloudError) -> dict[str, Any]:
+    """An error as Google's JSON APIs write it."""
+    reasons = [{"message": error.message, "reason": error.code.lower()}]
+    return {"error": {"code": error.http, "message": error.message, "status": error.code, "errors": reasons}}
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "mlelab-vertex"
@@ -147,18 +155,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def fail(self, error: CloudError) -> None:
-        """An error as Google's JSON APIs write it."""
+        """Answer with an error."""
         if self._unread:  # what is left of this request must not be read as the next one
             self.close_connection = True
-        body = {
-            "error": {
-                "code": error.http,
-                "message": error.message,
-                "status": error.code,
-                "errors": [{"message": error.message, "reason": error.code.lower()}],
-            }
-        }
-        self.send(error.http, json.dumps(body).encode())
+        self.send(error.http, json.dumps(_written(error)).encode())
 
     def body(self, limit: int) -> bytes:
         """The request's body, whole."""
@@ -238,8 +238,32 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif method.response is httpbody_pb2.HttpBody:
             parts = list(answer)
             self.send(200, b"".join(p.data for p in parts), parts[0].content_type if parts else "text/plain")
+        elif ("alt", "sse") in query:
+            self._events(method, (text(message) for message in answer))
         else:
             self.send(200, f"[{','.join(text(message) for message in answer)}]".encode())
+
+    def _events(self, method: Method, texts: Iterator[str]) -> None:
+        """Server-sent events, each sent when it is there. What fails before the first is an answer of its own."""
+        texts = iter(texts)
+        first = next(texts, None)
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        try:
+            for text in itertools.chain([first] if first else [], texts):
+                self._chunk(f"data: {text}\r\n\r\n".encode())
+        except (ConnectionError, TimeoutError, ssl.SSLError):
+            raise
+        except Exception as error:  # the status has been sent
+            self._chunk(f"data: {json.dumps(_written(logged(method.name, error)))}\r\n\r\n".encode())
+        self._chunk(b"")
+
+    def _chunk(self, data: bytes) -> None:
+        """One chunk of the answer at once; an empty one ends it."""
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = handle_any  # noqa: N815 - names of the library
 

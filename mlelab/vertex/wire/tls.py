@@ -23,6 +23,7 @@ from cryptography.x509.name import _ASN1Type as ASN1Type
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 HOSTS = ("*.googleapis.com", "googleapis.com", "*.prediction.vertexai.goog", "*.vertexai.goog", "localhost")
+HOSTS += ("*.us.rep.googleapis.com", "*.eu.rep.googleapis.com")  # of places that span regions
 
 
 @dataclass(frozen=True)
