@@ -5,6 +5,8 @@ Any name of a Gemini text model is answered by that one model, and each answer s
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import re
 import time
 import uuid
@@ -218,15 +220,20 @@ def _prepare(call: Call, request: Any) -> tuple[Generator, list[int], list[Setti
         raise invalid(f"The input token count ({len(prompt)}) exceeds what the model takes ({generator.context}).")
     project = request.model.split("/")[1] if request.model.startswith("projects/") else call.cloud.project
     call.cloud.generation.count(project, short, call.cloud.clock.now().timestamp())
-    candidates = []
-    for index in range(config.candidate_count or 1):
-        seed = None if settings.seed is None else (settings.seed + index) % 2**31
-        candidates.append(Settings(**{**vars(settings), "seed": seed}))
+    seeds = [None if settings.seed is None else (settings.seed + n) % 2**31 for n in range(config.candidate_count or 1)]
+    candidates = [dataclasses.replace(settings, seed=seed) for seed in seeds]
     return generator, prompt, candidates, _Answer(generator, prompt, config)
 
 
-def _refused(call: Call, error: ValueError) -> CloudError:
-    return unimplemented(call, f"this response schema ({error})")
+@contextlib.contextmanager
+def _refuses_schema(call: Call, settings: Settings) -> Iterator[None]:
+    """A schema that the generator cannot follow is unimplemented."""
+    try:
+        yield
+    except ValueError as error:
+        if settings.schema is None:
+            raise
+        raise unimplemented(call, f"this response schema ({error})") from None
 
 
 @implements(
@@ -237,12 +244,10 @@ def generate_content(call: Call, request: Any) -> Message:
     """A whole answer."""
     generator, prompt, candidates, answer = _prepare(call, request)
     response = pb.GenerateContentResponse()
-    try:
-        for index, settings in enumerate(candidates):
+    for index, settings in enumerate(candidates):
+        with _refuses_schema(call, settings):
             found = list(steps(generator, prompt, settings, request.generation_config))
-            response.MergeFrom(answer.message(index, [step for step, _ in found], found[-1][1], usage=False))
-    except ValueError as error:
-        raise _refused(call, error) from None
+        response.MergeFrom(answer.message(index, [step for step, _ in found], found[-1][1], usage=False))
     answer.count(response.usage_metadata)
     return response
 
@@ -256,14 +261,12 @@ def stream_generate_content(call: Call, request: Any) -> Iterator[Message]:
 
     def stream() -> Iterator[Message]:
         waiting: list[Step] = []
-        try:
+        with _refuses_schema(call, candidates[0]):
             for step, finish in steps(generator, prompt, candidates[0], request.generation_config):
                 waiting.append(step)
                 if step.text or finish:
                     yield answer.message(0, waiting, finish, usage=bool(finish))
                     waiting = []
-        except ValueError as error:
-            raise _refused(call, error) from None
 
     return stream()
 
