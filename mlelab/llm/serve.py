@@ -28,8 +28,9 @@ class SmolLM2:
         self.context: int = self._model.context
         self._turn = threading.Lock()  # one token at a time: several answers come side by side
         self._texts = [self._model.decode([token]) for token in range(len(self._model.tokens))]
-        self._firsts = np.array([text[:1] for text in self._texts])
-        self._parts = np.array(["\N{REPLACEMENT CHARACTER}" in text or not text for text in self._texts])
+        places = {letter: place for place, letter in enumerate(_LETTERS)}
+        whole = ["\N{REPLACEMENT CHARACTER}" not in text for text in self._texts]
+        self._first = np.array([places.get(text[:1], -1) if ok else -1 for text, ok in zip(self._texts, whole)])
 
     def tokens(self, text: str) -> list[tuple[int, bytes]]:
         """The tokens of a text: id and bytes."""
@@ -66,7 +67,7 @@ class SmolLM2:
                 text, held = text + piece, []
             best = np.argsort(-chances)[: settings.logprobs].tolist() if settings.logprobs else []
             yield Step(piece, self._candidate(chances, token), [self._candidate(chances, one) for one in best])
-            if schema and schema.complete(text) and not self._next(schema, text):
+            if schema and schema.complete(text) and not any(self._next(schema, text)):
                 return
 
     def _candidate(self, chances: np.ndarray, token: int) -> Candidate:
@@ -84,16 +85,16 @@ class SmolLM2:
         a draw from the chances of those that are allowed."""
         temperature = TEMPERATURE if settings.temperature is None else settings.temperature
         score = logits if temperature == 0 else logits / temperature + rng.gumbel(size=len(logits))
-        fits = np.isin(self._firsts, self._next(schema, text)) & ~self._parts
+        fits = np.append(self._next(schema, text), False)[self._first]
         fits[self._model.end] = schema.complete(text)
         for token in np.argsort(-np.where(fits, score, -np.inf))[: fits.sum()].tolist():
             if token == self._model.end or schema.allows(text + self._texts[token]):
                 return token
         return self._model.end
 
-    def _next(self, schema: Schema, text: str) -> list[str]:
-        """The characters with which the text can go on."""
-        return [letter for letter in _LETTERS if schema.allows(text + letter)]
+    def _next(self, schema: Schema, text: str) -> list[bool]:
+        """Of each of _LETTERS, whether the text can go on with it."""
+        return [schema.allows(text + letter) for letter in _LETTERS]
 
 
 def _byte_letters() -> dict[str, int]:
