@@ -276,7 +276,8 @@ class ProductNamesDirective(CourseDirective):
                          [*self.prose(product["what"]), *ends, *note]))
         as_of = nodes.paragraph("", "", nodes.Text("Names as of "), nodes.strong("", written(names["as_of"])),
                                 nodes.Text("."))
-        return [as_of, table(("Name", "Former name", "What it is for"), rows, ["gcp-names"])]
+        read = self.prose(f"Read in {names['read']}") if "read" in names else []
+        return [as_of, *read, table(("Name", "Former name", "What it is for"), rows, ["gcp-names"])]
 
 
 def written(day) -> str:

@@ -275,7 +275,7 @@ def test_every_dataset_has_its_card(book):
 def test_every_product_name_is_in_the_table(book):
     names = yaml.safe_load((ROOT / "book" / "reference" / "gcp-names.yml").read_text(encoding="utf-8"))
     page = parsed(book / "book" / "reference" / "gcp-names.html")
-    assert names["as_of"].strftime("%B %Y") in page.get_text()
+    assert names["as_of"].strftime("%B %Y") in page.get_text() and "release notes" in page.get_text()
     for key, product in names["products"].items():
         row = page.find(id=f"gcp-{key}").find_parent("tr").get_text()
         assert all(name in row for name in [product["name"], *product.get("former", [])])

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -33,6 +34,24 @@ def course(root: Path, page: str = "", lab: str = "", leaving: str = "") -> Path
 
 def test_the_course_teaches_nothing_that_ends_soon():
     assert products.taught() == []
+
+
+def test_the_names_are_those_of_googles_table():
+    """Some of its rows, as they stood on the day that the table names."""
+    names = yaml.safe_load((ROOT / "book" / "reference" / "gcp-names.yml").read_text(encoding="utf-8"))
+    now = {former: product["name"] for product in names["products"].values() for former in product.get("former", [])}
+    assert {
+        "Vertex AI Vector Search 2.0": "Agent Retrieval", "Vertex AI Vector Search": "Vector Search",
+        "Vertex AI Agent Engine": "Agent Runtime", "Vertex AI Agent Engine Sessions": "Agent Platform Sessions",
+        "Vertex AI Agent Engine Memory Bank": "Agent Platform Memory Bank",
+        "Vertex AI Model Monitoring": "Model Monitoring on Agent Platform",
+        "Vertex AI Prediction": "Agent Platform Inference", "Vertex AI Experiments": "Experiments on Agent Platform",
+        "Vertex AI Serverless Training": "Agent Platform Serverless Training",
+        "Ray on Vertex AI": "Ray on Agent Platform",
+        "Gen AI evaluation service on Vertex AI": "Gen AI evals",
+        "Vertex AI Colab Enterprise": "Agent Platform Colab Enterprise",
+    }.items() <= now.items()
+    assert "name changes" in names["read"] and "ml-metadata" in names["products"]
 
 
 @pytest.mark.parametrize("planted", [{"page": "Use {gcp}`old`."}, {"lab": "store = OldStore()"}])
