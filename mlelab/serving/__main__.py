@@ -43,6 +43,19 @@ def log_to(path: Path):
     return write
 
 
+def trace_to(path: Path):
+    """A tracer that appends each finished span to `path`, a line of JSON each, as OpenTelemetry writes it."""
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+
+    file = open(path, "a", encoding="utf-8")  # noqa: SIM115, open as long as the service runs
+    exporter = ConsoleSpanExporter(out=file, formatter=lambda span: span.to_json(indent=None) + "\n")
+    provider = TracerProvider(resource=Resource.create({"service.name": "alert"}))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    return provider.get_tracer("mlelab.serving")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m mlelab.serving", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -51,6 +64,7 @@ def main() -> int:
                         help="0.0.0.0 in a container, as MLELAB_HOST says there; loopback everywhere else")
     parser.add_argument("--port", type=int, default=int(os.environ.get("AIP_HTTP_PORT", "8080")))
     parser.add_argument("--log", type=Path, help="append each prediction to this file, one JSON object a line")
+    parser.add_argument("--traces", type=Path, help="append each span to this file, one JSON object a line")
     arguments = parser.parse_args()
     if not arguments.folder:
         parser.error("name the bundle's folder, or set AIP_STORAGE_URI")
@@ -60,7 +74,8 @@ def main() -> int:
     except bundle.Refused as refused:
         print(f"Not started: {refused}", file=sys.stderr)
         return 1
-    app = create_app(loaded, log_to(arguments.log) if arguments.log else None)
+    app = create_app(loaded, log_to(arguments.log) if arguments.log else None,
+                     trace_to(arguments.traces) if arguments.traces else None)
     uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning", access_log=False)
     return 0
 

@@ -4,7 +4,9 @@
     POST /v1/models/alert:predict     the same, under TensorFlow Serving's path
     GET  /healthz   the process lives        GET /readyz   it can answer      GET /metrics   for Prometheus
 
-An answer names the request and the model's version: what is not named cannot be traced.
+An answer names the request and the model's version: what is not named cannot be traced. Each request is a trace of
+OpenTelemetry: a span for the whole, and one each for the check of the rows, the model and the log. A caller's header
+`traceparent` makes it part of the caller's trace.
 """
 
 import json
@@ -15,6 +17,8 @@ from collections.abc import Callable
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
+from opentelemetry import trace
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.concurrency import run_in_threadpool
 
@@ -38,11 +42,14 @@ class Metrics:
         model.labels(version).set(1)
 
 
-def create_app(bundle: Bundle, on_prediction: Callable[[dict], None] | None = None) -> FastAPI:
+def create_app(bundle: Bundle, on_prediction: Callable[[dict], None] | None = None,
+               tracer: trace.Tracer | None = None) -> FastAPI:
     """The service for one bundle.
 
     on_prediction: called for each predicted flight with request_id, row, model_version, features and p.
+    tracer: where the spans go; by default to the tracer that the process has set, which throws them away if none is.
     """
+    tracer = tracer or trace.get_tracer("mlelab.serving")
     app = FastAPI(title="alert service", version=bundle.version)
     metrics = app.state.metrics = Metrics(bundle.version)
     bundle.score([dict.fromkeys(bundle.columns)])  # the first run of a model is slow: not a reader's
@@ -57,24 +64,31 @@ def create_app(bundle: Bundle, on_prediction: Callable[[dict], None] | None = No
         instances, request_id = payload["instances"], str(payload.get("request_id") or uuid.uuid4())
         if isinstance(instances, list) and len(instances) > LARGEST:
             return 413, {"request_id": request_id, "error": f"More than {LARGEST:,} instances: split the request."}
-        if problems := bundle.problems(instances):
+        trace.get_current_span().set_attribute("alert.request_id", request_id)
+        with tracer.start_as_current_span("check rows"):
+            problems = bundle.problems(instances)
+        if problems:
             return 422, {"request_id": request_id, "error": " ".join(problems[:5])}
-        chances = bundle.score(instances).tolist()
-        for row, (features, p) in enumerate(zip(instances, chances)):
-            metrics.chance.observe(p)
-            if on_prediction:
-                on_prediction({"request_id": request_id, "row": row, "model_version": bundle.version,
-                               "features": features, "p": p})
+        with tracer.start_as_current_span("score", attributes={"alert.rows": len(instances)}):
+            chances = bundle.score(instances).tolist()
+        with tracer.start_as_current_span("count and log"):
+            for row, (features, p) in enumerate(zip(instances, chances)):
+                metrics.chance.observe(p)
+                if on_prediction:
+                    on_prediction({"request_id": request_id, "row": row, "model_version": bundle.version,
+                                   "features": features, "p": p})
         return 200, {"request_id": request_id, "model_version": bundle.version,
                      "predictions": [{"p": p} for p in chances]}
 
     async def predict(request: Request) -> JSONResponse:
-        begun = time.perf_counter()
-        try:
-            status, body = await run_in_threadpool(answer, await request.body())
-        except Exception:  # the caller hears that it failed, and nothing of our code or data
-            logging.getLogger("alert").exception("a request failed")
-            status, body = 500, {"error": "The service failed on this request. It has been counted."}
+        begun, caller = time.perf_counter(), TraceContextTextMapPropagator().extract(request.headers)
+        with tracer.start_as_current_span("predict", caller, trace.SpanKind.SERVER) as span:
+            try:
+                status, body = await run_in_threadpool(answer, await request.body())
+            except Exception:  # the caller hears that it failed, and nothing of our code or data
+                logging.getLogger("alert").exception("a request failed")
+                status, body = 500, {"error": "The service failed on this request. It has been counted."}
+            span.set_attributes({"http.response.status_code": status, "alert.model_version": bundle.version})
         metrics.requests.labels(str(status)).inc()
         metrics.seconds.observe(time.perf_counter() - begun)
         return JSONResponse(body, status)

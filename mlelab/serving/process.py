@@ -73,11 +73,13 @@ class Server:
         self.close()
 
 
-def serve(folder: Path | str, *, log: Path | None = None, deadline: float = 60) -> Server:
-    """The alert service on a bundle. log: the file that gets a line for each prediction."""
+def serve(folder: Path | str, *, log: Path | None = None, traces: Path | None = None, deadline: float = 60) -> Server:
+    """The alert service on a bundle. log, traces: files that get a line for each prediction, and for each span."""
     port = free_port()
     command = [sys.executable, "-m", "mlelab.serving", str(folder), "--port", str(port)]
-    return Server(command + (["--log", str(log)] if log else []), f"http://127.0.0.1:{port}", "/readyz", deadline)
+    for option, path in {"--log": log, "--traces": traces}.items():
+        command += [option, str(path)] if path else []
+    return Server(command, f"http://127.0.0.1:{port}", "/readyz", deadline)
 
 
 def serve_mlserver(folder: Path | str, deadline: float = 90) -> Server:

@@ -4,6 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from starlette.testclient import TestClient
 
 from mlelab.serving import bundle
@@ -81,3 +84,27 @@ def test_what_is_counted(client, rows):
 
 def test_health_and_readiness(client):
     assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
+
+
+def test_a_request_is_a_trace_with_a_span_for_each_part(folder, rows):
+    spans = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    client = TestClient(create_app(bundle.load(folder), lambda _: None, provider.get_tracer("test")))
+    caller = f"00-{'5' * 32}-{'7' * 16}-01"
+    client.post("/predict", json={"instances": rows, "request_id": "r1"}, headers={"traceparent": caller})
+    *parts, whole = spans.get_finished_spans()
+    assert [part.name for part in parts] == ["check rows", "score", "count and log"] and whole.name == "predict"
+    assert all(part.parent.span_id == whole.context.span_id for part in parts)
+    assert whole.context.trace_id == int("5" * 32, 16) and whole.parent.span_id == int("7" * 16, 16)
+    assert dict(whole.attributes) == {"alert.request_id": "r1", "http.response.status_code": 200,
+                                      "alert.model_version": "7"}
+
+
+def test_a_failed_request_has_its_status_in_the_trace(folder):
+    spans = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    TestClient(create_app(bundle.load(folder), None, provider.get_tracer("test"))).post("/predict", content=b"{")
+    [whole] = spans.get_finished_spans()
+    assert whole.attributes["http.response.status_code"] == 400
