@@ -85,7 +85,7 @@ class _Encoder:
             return {"function": self.keep(value)}
         if isinstance(value, (dict, list, tuple, set)):  # a subclass: its content is plain data
             return self.any(next(kind for kind in (dict, list, tuple, set) if isinstance(value, kind))(value))
-        raise CannotCross(f"a {type(value).__name__} is no plain data")
+        raise CannotCross(f"a {type(value).__name__}, which is no plain data")
 
     def values(self, array):
         """The values of a column or an index, with their kind."""

@@ -13,6 +13,13 @@ import pandas as pd
 TIMES = (datetime.datetime, datetime.timedelta, np.datetime64, np.timedelta64)
 
 
+class Odd:
+    """In place of a result of another process that is no plain data: it has not the shape that the docstring gives."""
+
+    def __init__(self, text: str):
+        self.text = text
+
+
 @dataclass(frozen=True)
 class Difference:
     """The first place where two values differ: `kind` is "shape" or "value", `where` a path such as `['cost']`."""
@@ -293,6 +300,8 @@ def described(value) -> str:
         return f"a set of {len(value)}"
     if value is None:
         return "None"
+    if isinstance(value, Odd):
+        return value.text
     if callable(value):
         return "a function"
     return f"a {type(value).__name__}"

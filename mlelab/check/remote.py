@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 from mlelab.check import port
 from mlelab.check.codec import CannotCross, decode, encode
+from mlelab.check.compare import Odd
 from mlelab.check.port import DEADLINE, PRINTED, Local, NotAttempted, Notes, Stopped, Unreachable
 
 LONGEST = 64 * 2**20  # bytes of one message
@@ -121,14 +122,7 @@ class _Wire:
         try:
             return decode(message.get("result"), self.find)
         except Exception as error:  # made by hand over there
-            return Odd(f"the result cannot be read ({type(error).__name__})")
-
-
-class Odd:
-    """In place of a result that is no plain data: whatever it was, it has not the shape that the docstring gives."""
-
-    def __init__(self, text: str):
-        self.text = text
+            return Odd(f"something that cannot be read ({type(error).__name__})")
 
 
 class Function:

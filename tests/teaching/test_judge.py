@@ -197,3 +197,8 @@ def test_a_check_that_nobody_answers_is_no_fault_of_the_next(decides, tmp_path):
     decides.ask("00_start", tmp_path / "gone", "check", {"functions": ["answer"], "check": ("0.2", None), "code": ""})
     function = solution("00_start", "0.2", "late_share")
     assert outcome(decides, tmp_path / "next", "00_start", function, ("0.2", None))["verdict"] == "right"
+
+
+def test_what_is_no_plain_data_is_named(decides, tmp_path):
+    found = outcome(decides, tmp_path / "ports", "00_start", lambda delays, threshold: object(), ("0.2", None))
+    assert found["verdict"] == "wrong" and "this is a object, which is no plain data." in found["says"]
