@@ -123,7 +123,8 @@ frame.by_group.round(3)
 # %% [markdown]
 # ## 2. How sure are you?
 #
-# A rule of thumb of US employment law asks whether a group's selection is below **four fifths** of the reference's.
+# A rule of thumb for US employers asks whether a group's selection is below **four fifths** of the reference's
+# (Uniform Guidelines of 1978, 29 CFR 1607.4 D).
 # 0.74 is below 0.8. Is it, for 197 applicants? A worked example: the same 197 drawn anew from themselves.
 
 # %%
@@ -281,14 +282,27 @@ for name, p in {"before": applications["p"], "reweighed": reweighed}.items():
 
 # %% [markdown]
 # A small gain at next to no price. The next tool is stronger, and it looks at the group when it decides. **That may be
-# unlawful where the decision is about credit, work or housing**, even with the best intention. So it is a parameter,
-# and a lawyer sets it.
+# unlawful where the decision is about credit, work or housing**, even with the best intention: US law, for example,
+# forbids to treat an applicant for credit differently because of race (Equal Credit Opportunity Act, 15 U.S.C. 1691).
+# So it is a parameter, and a lawyer sets it.
 #
 # A worked example: which threshold approves nine of ten of those whom the lender approved?
 
 # %%
 good = applications[applications["approved"] == 1]
-print(f"all: {good['p'].quantile(0.1):.3f}", good.groupby("group")["p"].quantile(0.1).round(3).to_dict())
+limit = good["p"].quantile(0.1)
+print(f"all: {limit:.3f}", good.groupby("group")["p"].quantile(0.1).round(3).to_dict())
+print(f"reached by {(good['p'] >= limit).sum():,} of {len(good):,}, which is {(good['p'] >= limit).mean():.4f}")
+
+# %% [markdown]
+# Just under nine of ten: `quantile` puts its answer between two scores, and the lower of the two people is left out.
+# The exercise asks for a share of *at least* `tpr`, so its threshold is a score that somebody has.
+
+# %%
+# claim: Just under nine of ten
+assert 0.899 < (good["p"] >= limit).mean() < 0.9
+# claim: the lower of the two people is left out
+assert limit not in set(good["p"]) and (good["p"] >= good.loc[good["p"] < limit, "p"].max()).mean() >= 0.9
 
 # %% [markdown]
 # ### Exercise 10.5: equal opportunity, with the bill (1 point)
@@ -524,8 +538,9 @@ figure.show(fig, alt="Horizontal bars, one for each of five columns: how far eac
             "approval down or up, as computed by hand and by the library.")
 
 # %% [markdown]
-# A law may ask you to tell the applicant *why*. A **reason code** is no list of the largest numbers: it names what
-# spoke against this person, strongest first, and nothing that may not count.
+# A law may ask you to tell the applicant *why*. In the United States a lender who refuses owes a statement of the
+# specific principal reasons (Regulation B, 12 CFR 1002.9, as of 2026). A **reason code** is no list of the largest
+# numbers: it names what spoke against this person, strongest first, and nothing that may not count.
 #
 # ### Exercise 10.7: reason codes (1 point)
 
@@ -561,9 +576,10 @@ for row in applications[applications["approved"] == 0].nsmallest(3, "p").index:
     print(reason_codes(coefficients, filled.loc[row], filled.mean(), barred=["married", "dep"]))
 
 # %% [markdown]
-# Being married, and the number of dependents, may not be a reason, and they are in the model. So the letter may be
-# untrue: under the US rules for credit it must name the principal reasons *that were used*. How often do these columns
-# count among the four strongest, and what does it cost to take them out of the model?
+# Marital status may not count against an applicant (Regulation B, 12 CFR 1002.2(z) and 1002.4, as of 2026). The
+# number of dependents our lender has barred itself, because it says much about marriage. Both are in the model. So the
+# letter may be untrue: the reasons in it must be those *that were used* (the official comment on 12 CFR 1002.9(b)(2)).
+# How often do these columns count among the four strongest, and what does it cost to take them out of the model?
 
 # %%
 barred = {"married", "dep"}
@@ -603,7 +619,8 @@ def private_count(
     """A noisy count, and the ledger after it.
 
     ledger: `left`, the budget, and `answers`, question -> answer given. seed: of the
-    noise, for numpy's default_rng.
+    noise, for numpy's default_rng; so that a check can repeat a draw, never in a
+    release: whoever knows the seed takes the noise off again.
     A question that was answered gets the same answer and spends nothing. Otherwise it
     costs epsilon; if less is left, the answer is None and nothing is spent. The noise
     is Laplace's: with more epsilon, less of it. One person changes the count by one.
@@ -637,8 +654,19 @@ for number, question in enumerate(["over 50k", "over 50k", "aged 90", "women ove
 # The second answer is the first one again. For the many the noise is nothing, for 55 people it counts: privacy costs
 # small groups most. And the last question comes too late.
 #
-# **At work:** OpenDP. Its noise is drawn exactly (floating-point Laplace leaks), and its types know what one person can
-# change.
+# Now somebody who knows the seed, or guesses it: seeds are small numbers, and they stand in code and logs.
+
+# %%
+released, _ = private_count(100, 0.4, "members", {"left": 1.0, "answers": {}}, seed=7)
+guess = released - np.random.default_rng(7).laplace(0, 1 / 0.4)
+print(f"released {released:.2f}; without the noise of seed 7: {guess:.1f}")
+
+# %% [markdown]
+# The noise is gone, and with it the protection. **Noise in a release must not be reproducible**: it comes from the
+# operating system's generator, and nobody keeps it. The seed of the exercise is there for the check alone.
+#
+# **At work:** OpenDP. It takes no seed. Its noise is drawn exactly (floating-point Laplace leaks), and its types know
+# what one person can change.
 
 # %%
 import opendp.prelude as dp
@@ -648,6 +676,19 @@ counting = dp.space_of(list[int]) >> dp.t.then_count() >> dp.m.then_laplace(scal
 print("epsilon that one person costs:", round(counting.map(d_in=1), 3))
 released = [counting(list(range(55))) for _ in range(2_000)]
 print("mean error about 1 / 0.4:", bool(abs(np.abs(np.array(released) - 55).mean() - 2.5) < 0.3))
+
+# %%
+# fact: A rule of thumb for US employers | 29 CFR 1607.4 D, Uniform Guidelines on Employee Selection Procedures (1978)
+# fact: In the United States a lender who refuses | 12 CFR 1002.9(a)(2) and (b)(2)
+# fact: Marital status may not count against | 12 CFR 1002.2(z) lists it as a prohibited basis, 1002.4(a) forbids
+# fact: So the letter may be untrue | comment 9(b)(2)-4 of Supplement I to 12 CFR part 1002
+
+# %%
+# claim: The noise is gone, and with it the protection.
+assert guess == 100.0
+# claim: It takes no seed.
+# unless: released = [55] * 2000
+assert len(set(released)) > 10
 
 # %% [markdown]
 # A model can tell too. **Membership inference:** is this person in the training data? Look how sure the model is of the
