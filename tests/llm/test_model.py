@@ -45,7 +45,7 @@ def test_the_whole_comparison_was_within_the_same_limits():
 
 def test_the_answer_is_paris_with_and_without_a_cache(model):
     tokens = model.chat(QUESTION)
-    answers = [list(llm.generate(model, tokens, max_tokens=10, cached=cached)) for cached in (True, False)]
+    answers = [list(llm.generate(model, tokens, max_tokens=7, cached=cached)) for cached in (True, False)]
     assert answers[0] == answers[1]
     assert "Paris" in model.decode(answers[0])
 
@@ -71,7 +71,7 @@ def test_another_attention_can_stand_in_its_place(model):
     tokens = model.chat(QUESTION)
     expected = model.logits(tokens)
     np.testing.assert_allclose(model.logits(tokens, attention=llm.each_head(one_head)), expected, atol=2e-3)
-    assert "Paris" in llm.answer(model, QUESTION[0][1], attention=llm.each_head(one_head), max_tokens=10)
+    assert "Paris" in llm.answer(model, QUESTION[0][1], attention=llm.each_head(one_head), max_tokens=7)
 
 
 def without_mask(q, k, v):

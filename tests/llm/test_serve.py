@@ -1,7 +1,6 @@
 """The model as the generator of the local cloud."""
 
 import json
-from collections import Counter
 
 import jsonschema
 import numpy as np
@@ -46,9 +45,14 @@ def test_one_candidate_left_is_greedy(generator):
     assert [step.chosen for step in best] == [step.chosen for step in one]
 
 
-def test_a_penalty_ends_repetition(generator):
-    steps = said(generator, "Say: no no no no no no", Settings(temperature=0, frequency_penalty=2), most=12)
-    assert max(Counter(step.chosen.token for step in steps).values()) <= 3
+@pytest.mark.parametrize("settings, expected", [
+    (Settings(0), [100, 100, 100, 100]), (Settings(0, frequency_penalty=1.5), [100, 101, 100, 102]),
+    (Settings(0, presence_penalty=1.5), [100, 101, 100, 100])])
+def test_penalties_push_out_what_was_said(generator, monkeypatch, settings, expected):
+    logits = np.full(len(generator._model.tokens), -9, np.float32)
+    logits[100:103] = 3, 2, 1
+    monkeypatch.setattr(generator._model, "logits", lambda tokens, cache: logits.copy())
+    assert [step.chosen.token for step in said(generator, "x", settings, most=4)] == expected
 
 
 @pytest.mark.parametrize("temperature", [0, 1.5])
