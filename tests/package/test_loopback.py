@@ -23,6 +23,7 @@ SERVER = "import http.server, sys; http.server.test(http.server.SimpleHTTPReques
 def behind_a_proxy(monkeypatch):
     for name in ("HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, NOBODY)
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it keeps the proxies of its first use
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "")  # so that what a test adds is undone
         monkeypatch.delenv(name)
