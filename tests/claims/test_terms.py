@@ -18,6 +18,9 @@ TERMS = {
     "05_training_gpu": ["underflow", "loss scaling"],
     "08_mlops": ["Dagster", "data versioning", "environment", "infrastructure as code", "jitter", "lineage", "Prefect",
                  "promotion", "tenacity"],
+    "10_responsible": ["demographic parity", "equalised odds", "equal opportunity", "fairness through unawareness",
+                       "l-diversity", "DP-SGD", "adverse action", "counterfactual recourse", "datasheet", "EU AI Act",
+                       "GDPR", "NIST AI RMF"],
 }
 TOOLS = {"01_lifecycle": ["DummyClassifier"], "02_data": ["Polars", "Great Expectations", "dbt tests", "DataLoader",
                                                           "Grain", "store_rejects"],
