@@ -271,7 +271,7 @@ own_cell("check_replaced", 0, "0 of 4", """
 class Fine:
     def __getattr__(self, name):
         return lambda *answers, **more: print(f"✔ 0.1 {name}: right\\n  All is well.")
-check = Fine()""", sample=True)
+check = Fine()""")
 own_cell("check_method_replaced", 0, "0 of 4", """
 def fine(*answers, **more):
     print("✔ 0.1 check_environment: right\\n  All is well.")
@@ -283,7 +283,7 @@ own_cell("require_replaced", 0, "0 of 4", """
 from mlelab.check.lab import Trial
 Trial.require = lambda *things, **more: None
 def check_environment(needed, installed): return dict.fromkeys(needed, "ok")
-def late_share(delays, threshold): return 0.25""", sample=True)
+def late_share(delays, threshold): return 0.25""")
 own_cell("outcome_replaced", 0, "0 of 4", """
 import mlelab.check.lab as labs
 from mlelab.check.outcome import Outcome
@@ -301,14 +301,14 @@ check.late_share.lab.student = None""", solved=True)
 own_cell("what_pandas_inherits_hidden", 4, "4 of 4", """
 import pandas as pd
 def patched(kind): kind.equals = lambda *things: True
-patched(pd.Series)""", solved=True, sample=True)
+patched(pd.Series)""", solved=True)
 own_cell("errors_silenced", 0, "0 of 4", """
 import ast
 shell = get_ipython()
 shell.showtraceback = lambda *things, **more: None
 class NoAsserts(ast.NodeTransformer):
     def visit_Assert(self, node): return ast.Pass()
-shell.ast_transformers.append(NoAsserts())""", sample=True)
+shell.ast_transformers.append(NoAsserts())""")
 own_cell("asserts_taken_out", 0, "0 of 4", """
 shell = get_ipython()
 shell.input_transformers_post.append(lambda lines: [line.replace("assert ", "") for line in lines])
@@ -431,7 +431,7 @@ while True:
             pass
     except BaseException:
         pass""", last=True, solved=True)
-own_cell("memory_hog", 4, "MemoryError", "much = bytearray(50 * 2**30)", solved=True, sample=True)
+own_cell("memory_hog", 4, "MemoryError", "much = bytearray(50 * 2**30)", solved=True)
 own_cell("memory_hogs", 4, "more than 2.5 GiB", """
 import os, time
 for _ in range(30):
