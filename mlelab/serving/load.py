@@ -7,7 +7,9 @@ is hardly sampled: *coordinated omission*. Here every request has an intended ti
 import asyncio
 import os
 import ssl
+import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import aiohttp
@@ -17,10 +19,11 @@ import pandas as pd
 MOST = 5_000  # requests in one call
 
 
-def open_loop(url: str, body: dict, rate: float, seconds: float, *, headers: dict | None = None, timeout: float = 5,
-              seed: int = 0) -> pd.DataFrame:
+def open_loop(url: str | Callable[[], str], body: dict, rate: float, seconds: float, *, headers: dict | None = None,
+              timeout: float = 5, seed: int = 0) -> pd.DataFrame:
     """POST `body` to `url` at Poisson times, `rate` a second on average, for `seconds`.
 
+    url: an address, or a function that is asked for one at each request, as a load balancer is.
     Proxy and certificate authorities are those of the environment, as for the cloud's own clients.
     Returns a row for each request: `intended` and `done` in seconds from the start, `latency` in milliseconds between
     them, `status` (0: no answer within `timeout` seconds, or no connection). Raises ValueError above 5,000 requests.
@@ -34,7 +37,7 @@ def open_loop(url: str, body: dict, rate: float, seconds: float, *, headers: dic
     async def send(session, at: float, begun: float) -> None:
         await asyncio.sleep(max(0, begun + at - time.perf_counter()))
         try:
-            async with session.post(url, json=body) as answer:
+            async with session.post(url() if callable(url) else url, json=body) as answer:
                 await answer.read()
                 status = answer.status
         except (TimeoutError, aiohttp.ClientError):
@@ -54,6 +57,30 @@ def open_loop(url: str, body: dict, rate: float, seconds: float, *, headers: dic
     with ThreadPoolExecutor(1) as thread:  # a notebook has an event loop of its own
         thread.submit(asyncio.run, run()).result()
     return pd.DataFrame(rows).sort_values("intended", ignore_index=True)
+
+
+def while_doing(work: Callable[[], None], url: str | Callable[[], str], body: dict, rate: float) -> pd.DataFrame:
+    """Open loops of half a second, one after the other, from before `work()` begins until after it has ended.
+
+    Returns their rows, as `open_loop` does; times count from the start of each. An error of `work` comes out.
+    """
+    parts, ended = [], threading.Event()
+
+    def send() -> None:
+        over = False
+        while not over:
+            over = ended.is_set()
+            parts.append(open_loop(url, body, rate, 0.5, seed=len(parts)))
+
+    with ThreadPoolExecutor(1) as thread:
+        sent = thread.submit(send)
+        try:
+            time.sleep(0.5)
+            work()
+        finally:
+            ended.set()
+        sent.result()
+    return pd.concat(parts, ignore_index=True)
 
 
 def sweep(url: str, body: dict, rates: list[float], seconds: float, headers: dict | None = None) -> pd.DataFrame:

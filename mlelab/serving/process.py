@@ -4,6 +4,7 @@ Each runs under a guard that holds the other end of a pipe: when the parent is g
 guard ends the server and all that it started. Nothing is left on a port.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -60,6 +61,16 @@ class Server:
         self._log.seek(0)
         return self._log.read().decode(errors="replace")
 
+    def drain(self, deadline: float = 30) -> None:
+        """Ask it to stop (SIGTERM): it takes no new request, answers those it has begun, and ends.
+
+        It is killed after `deadline` seconds. On Windows, which has no SIGTERM, it is killed at once.
+        """
+        self._guard.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._guard.wait(deadline)
+        self.close()
+
     def close(self) -> None:
         """End it and all that it started; a second call does nothing."""
         if not self._guard.stdin.closed:
@@ -80,6 +91,18 @@ def serve(folder: Path | str, *, log: Path | None = None, traces: Path | None = 
     for option, path in {"--log": log, "--traces": traces}.items():
         command += [option, str(path)] if path else []
     return Server(command, f"http://127.0.0.1:{port}", "/readyz", deadline)
+
+
+def roll(replicas: list[Server], start: Callable[[], Server], notice: float = 0.2) -> None:
+    """A rolling change: each server of the list is replaced, one after the other, without a gap.
+
+    start: starts a new one and returns when it is ready. Only then the old one leaves the list. notice: seconds until
+    everybody who has read the list before has sent the request; then the old server is drained.
+    """
+    for place, old in enumerate(list(replicas)):
+        replicas[place] = start()
+        time.sleep(notice)
+        old.drain()
 
 
 def serve_mlserver(folder: Path | str, deadline: float = 90) -> Server:

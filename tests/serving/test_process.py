@@ -1,5 +1,6 @@
 """Real servers: they come up, answer alike, and never outlive who started them."""
 
+import itertools
 import json
 import os
 import signal
@@ -9,12 +10,13 @@ import sys
 import textwrap
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from mlelab.serving import bundle, inference, process
+from mlelab.serving import bundle, inference, load, process
 
 
 def post(url, body):
@@ -106,3 +108,60 @@ def test_a_server_that_never_answers_is_given_up_and_ended():
     command = [sys.executable, "-c", "import time; time.sleep(60)"]
     with pytest.raises(process.NotStarted, match="did not answer within 1 s"):
         process.Server(command, "http://127.0.0.1:9", "/", deadline=1)
+
+
+# A rolling change
+
+needs_sigterm = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM: a server ends at once")
+
+
+def rolled(folder, rows, tmp_path, change):
+    """The load during a change of two replicas, and how many answers each version has on record."""
+    old, new = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
+    replicas, turn = [process.serve(folder, log=old) for _ in range(2)], itertools.count()
+    try:
+        sent = load.while_doing(lambda: change(replicas, lambda: process.serve(folder, log=new)),
+                                lambda: f"{replicas[next(turn) % 2].url}/predict", {"instances": rows[:1]}, rate=60)
+    finally:
+        for server in replicas:
+            server.close()
+    return sent, [len(path.read_text().splitlines()) for path in (old, new)]
+
+
+@needs_sigterm
+def test_a_rolling_change_under_load_loses_no_request(folder, rows, tmp_path):
+    sent, answers = rolled(folder, rows, tmp_path, process.roll)
+    assert (sent["status"] == 200).all() and sum(answers) == len(sent) and min(answers) > 20
+
+
+def test_a_change_that_stops_before_it_starts_loses_requests(folder, rows, tmp_path):
+    def stop_first(replicas, start):
+        replicas[0].close()
+        replicas[0] = start()
+
+    sent, _ = rolled(folder, rows, tmp_path, stop_first)
+    assert (sent["status"] != 200).any()
+
+
+@needs_sigterm
+def test_a_drained_server_answers_what_it_has_begun():
+    code = """
+import asyncio, sys, uvicorn
+from fastapi import FastAPI
+app = FastAPI()
+@app.get("/")
+def ready(): return {}
+@app.get("/slow")
+async def slow():
+    await asyncio.sleep(1)
+    return {"done": True}
+uvicorn.run(app, port=int(sys.argv[1]), log_level="warning")
+"""
+    port = process.free_port()
+    with process.Server([sys.executable, "-c", code, str(port)], f"http://127.0.0.1:{port}", "/") as server:
+        with ThreadPoolExecutor(1) as thread:
+            asked = thread.submit(lambda: json.load(urllib.request.urlopen(f"{server.url}/slow", timeout=10)))
+            time.sleep(0.4)
+            server.drain()
+            assert asked.result() == {"done": True}
+        assert port_is_free(server.url)

@@ -3,7 +3,8 @@
     python guard.py SECONDS BYTES COMMAND...      (0: no limit)
 
 Stands alone: it is started as a script with nothing but the standard library. The server holds the other end of
-its standard input; when that closes, the command's whole process group is killed. Exit status: the command's,
+its standard input; when that closes, the command's whole process group is killed. SIGTERM is passed on, so that the
+command can finish what it does. Exit status: the command's,
 128 + n after signal n, 124 after a time-out.
 """
 
@@ -42,6 +43,7 @@ def main() -> int:
             pass
         kill()
 
+    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     threading.Thread(target=watch, daemon=True).start()
     try:
         code = child.wait(seconds or None)
