@@ -262,7 +262,7 @@ def micro_batches(
 
     arrivals: ascending times; max_size: most requests in a batch, at least 1; max_wait:
     the longest that the first request of a batch waits, in the unit of the arrivals.
-    Who arrives exactly at that moment still joins.
+    A request that arrives exactly then still joins.
     Returns pairs (time at which the batch leaves, indices of its requests), in order. A
     full batch leaves at once.
     """
@@ -546,8 +546,8 @@ table
 #
 # ## 7. Versions and aliases
 #
-# A **registry** answers what was served when, made from what. Versions never change; **aliases** such as `champion`
-# move. A worked example, the state as a dict:
+# A **registry** says what each version is: which files, made from which data, by which code. Versions never change and
+# are never deleted; **aliases** such as `champion` move. A worked example, the state as a dict:
 
 # %%
 state = {"versions": {1: {"digest": registered[:8], "data": "2013-01 to 2013-08", "code": "c1", "retired": False}},
@@ -555,25 +555,28 @@ state = {"versions": {1: {"digest": registered[:8], "data": "2013-01 to 2013-08"
 print("the champion is version", state["aliases"]["champion"][-1])
 
 # %% [markdown]
-# The alias keeps the versions that a rollback can go back to, the present one last. (What served when is the log's
-# business.)
+# The alias keeps the versions that a rollback can go back to, the present one last. Which version answered on Tuesday
+# is not in the registry: it is in the service's log, where each answer names its version.
 #
 # ### Exercise 7.7: what a registry allows (1 point)
 
 # %% exercise="7.7"
 def apply_event(registry: dict, event: dict) -> dict:
-    """The registry after one event, as a new dict.
+    """The registry after one event, as a new dict; `registry` stays as it is.
 
-    registry: `versions` (number to digest, data, code, retired), `aliases` (name to the
-    versions that a rollback can go back to; the last one is where it points), `traffic`
-    (version to percent).
-    event["do"] is one of
-    "register": version, digest, data, code: all must be there, the number must be new;
-    "alias": alias, which may be new, and version: one that exists and is not retired;
-    "rollback": alias: its last version is dropped; the one before must be there and not
-    be retired;
-    "retire": version: marked, never deleted; one that exists, that no alias points to,
-    and that carries no traffic.
+    registry: a dict with
+      `versions`: number to a record of `digest`, `data`, `code` and `retired`;
+      `aliases`: name to a list of versions. The alias points to the last one, and a
+      rollback goes to the one before;
+      `traffic`: version to percent.
+    event: `do` says what happens. These are allowed:
+      "register": `version` is a new number; `digest`, `data` and `code` are given.
+      "alias": `alias`, which may be new, points to `version` from now on. The version
+      exists and is not retired.
+      "rollback": drops the last version of `alias`. There is one before it, and that
+      one is not retired.
+      "retire": marks `version` as retired and deletes nothing. The version exists, no
+      alias points to it, and it carries no traffic.
     Raises ValueError for everything else.
     """
     ### BEGIN SOLUTION
@@ -724,7 +727,8 @@ print("all of 20 requests served by v1:",
       {endpoint.predict(one).deployed_model_id for _ in range(20)} == {ids["v1"]})
 
 # %% [markdown]
-# On the real platform an endpoint costs money until its models are gone. So the same cell, here and there:
+# On the real platform an endpoint costs money until its models are gone. So this cell ends the practice project, here
+# and there, with all that is in it. In a registry that others rely on you would retire the versions and delete none.
 
 # %%
 endpoint.delete(force=True)
@@ -754,13 +758,15 @@ def replicas(
     loads: np.ndarray, service_s: float, target: float, low: int, high: int,
     cooldown: int,
 ) -> list[int]:
-    """Replicas for each step of a load.
+    """How many replicas run in each step of a load.
 
-    loads: requests a second, one for each step; service_s: seconds of work for a
-    request; target: the share of its time that a replica may be busy; low, high: fewest
-    and most replicas.
-    cooldown: a replica goes only when it was not needed in this step nor in the
-    `cooldown` steps before.
+    loads: requests a second, one value for each step, shape (n,).
+    service_s: seconds of work for one request.
+    target: the share of its time that a replica may be busy.
+    low, high: the fewest and the most replicas.
+    cooldown: a number of steps. A replica stays if it was needed in this step or in one
+    of the `cooldown` steps before.
+    Returns a list of n whole numbers.
     """
     ### BEGIN SOLUTION
     needed = np.clip(np.ceil(loads * service_s / target), low, high)
@@ -812,16 +818,16 @@ if hadolint.exists():  # it comes with the course's environment, not with a lone
 
 # %% exercise="7.9"
 def lint_dockerfile(text: str) -> set[str]:
-    """The rules that a Dockerfile breaks.
+    """The names of the rules that a Dockerfile breaks.
 
-    base: an image behind FROM without a tag, or with the tag `latest`; a colon before a
-    slash is a port, not a tag.
+    base: an image behind FROM has no tag, or the tag `latest`. A colon before a slash
+    is a port and no tag.
     secret: ENV or ARG sets a name that contains PASSWORD, TOKEN or KEY.
-    user: there is no USER, or the last one is root or 0. health: there is no
-    HEALTHCHECK.
-    Comment lines (#) do not count. Each instruction is on one line, in capitals; FROM
-    and USER hold one word; ENV and ARG set one name, with `=` or, for ARG, without a
-    value.
+    user: there is no USER, or the last one is root or 0.
+    health: there is no HEALTHCHECK.
+    Comment lines (#) do not count. You may rely on this: each instruction is on one
+    line, in capitals; FROM and USER have one word; ENV and ARG set one name, with `=`
+    or, for ARG, without a value.
     Beyond the check, and found by our solution: a group (`USER 0:0`), HEALTHCHECK NONE,
     several names in a line, and MONKEY, a name in which the word is only a part.
     """
@@ -854,8 +860,8 @@ import mlelab.serving
 deploy = Path(mlelab.serving.__file__).parent / "deploy"
 for path in sorted(deploy.glob("*.yaml")):
     manifest = yaml.safe_load(path.read_text())
-    kubernetes_validate.validate(manifest, "1.31", strict=True)
-    print(f"{path.name:16} {manifest['kind']}: keeps the schema of Kubernetes 1.31")
+    kubernetes_validate.validate(manifest, "1.37", strict=True)
+    print(f"{path.name:16} {manifest['kind']}: keeps the schema of Kubernetes 1.37")
 
 # %%
 autoscaler = yaml.safe_load((deploy / "autoscaler.yaml").read_text())["spec"]

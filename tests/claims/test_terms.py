@@ -16,6 +16,10 @@ TERMS = {
     "05_training": ["DDP", "FSDP", "ZeRO", "torchrun", "DeepSpeed", "activation checkpointing", "Hyperband", "ASHA",
                     "Optuna", "Vizier", "Kubeflow Trainer", "successive halving"],
     "05_training_gpu": ["underflow", "loss scaling"],
+    "07_deployment": ["A/A test", "availability", "BentoML", "circuit breaker", "continuous batching", "design effect",
+                      "draining", "dynamic batching", "Flagger", "KServe", "latency budget", "Little's law",
+                      "load shedding", "M/M/1", "mergeable histogram", "rolling change", "signing", "skops", "SPRT",
+                      "utilisation", "vLLM"],
     "08_mlops": ["Dagster", "data versioning", "environment", "infrastructure as code", "jitter", "lineage", "Prefect",
                  "promotion", "tenacity"],
     "10_responsible": ["demographic parity", "equalised odds", "equal opportunity", "fairness through unawareness",
@@ -25,6 +29,7 @@ TERMS = {
 TOOLS = {"01_lifecycle": ["DummyClassifier"], "02_data": ["Polars", "Great Expectations", "dbt tests", "DataLoader",
                                                           "Grain", "store_rejects"],
          "04_evaluation": ["statsmodels"],
+         "07_deployment": ["Argo Rollouts", "429", "503", "SIGTERM", "sigstore"],
          "08_mlops": ["DVC", "lakeFS", "Terraform", "feature lineage", "model lineage"],
          "05_training": ["HalvingRandomSearchCV"]}
 

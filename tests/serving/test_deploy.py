@@ -14,11 +14,14 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from mlelab.check import open_lab
 from mlelab.serving import process
 from mlelab.vertex.compute.processes import free_port
+from tests.checks.pieces import learner_function
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "mlelab" / "serving" / "deploy"
+KUBERNETES = "1.37"  # what the manifests are checked against, here and in lab 7
 MANIFESTS = {path.stem: path for path in sorted(DEPLOY.glob("*.yaml"))}
 
 
@@ -33,6 +36,21 @@ def test_the_dockerfile_has_nothing_to_complain_about():
 
 def test_the_linter_notices_an_unpinned_base():
     assert "DL3007" in lint((DEPLOY / "Dockerfile").read_text().replace("3.12.13-slim-bookworm", "latest")).stdout
+
+
+CODES = {"base": {"DL3006", "DL3007"}, "secret": {"DL3064"}, "user": {"DL3002"}, "health": {"DL3057"}}
+
+
+@pytest.mark.parametrize("lines", [
+    "FROM app:3.12\nUSER 10001\nHEALTHCHECK CMD true", "FROM app:latest\nUSER root", "FROM app\nUSER 0:0",
+    "FROM app:1\nARG TOKEN\nUSER root:root", "FROM app:1\nENV A=1 DB_PASSWORD=x\nUSER 10001\nHEALTHCHECK CMD true",
+    "FROM app:1\nENV MONKEY=1\nUSER root\nUSER 10001:0", "FROM app:1\n# USER 10001\nUSER 0\nHEALTHCHECK CMD true"])
+def test_exercise_7_9_finds_what_the_linter_finds(lines):
+    """Not in it: hadolint takes a port for a tag and HEALTHCHECK NONE for a check."""
+    ours = learner_function(open_lab("07_deployment").exercises["7.9"])
+    command = [Path(sys.executable).parent / "hadolint", "--no-color", "--warning", "DL3057", "-"]
+    said = subprocess.run(command, input=lines + "\n", capture_output=True, text=True).stdout
+    assert ours(lines) == {rule for rule, codes in CODES.items() if any(code in said for code in codes)}
 
 
 def test_what_the_dockerfile_copies_is_there():
@@ -64,13 +82,20 @@ def test_the_images_start_up_script_serves(folder, variable):
 
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_manifests_keep_the_schema(name):
-    kubernetes_validate.validate(yaml.safe_load(MANIFESTS[name].read_text()), "1.31", strict=True)
+    kubernetes_validate.validate(yaml.safe_load(MANIFESTS[name].read_text()), KUBERNETES, strict=True)
+
+
+def test_the_version_is_in_support_and_is_the_labs():
+    """Kubernetes supports its three newest minor versions."""
+    newest, ours = (int(version.split(".")[1]) for version in (kubernetes_validate.latest_version(), KUBERNETES))
+    assert newest - ours < 3
+    assert f'manifest, "{KUBERNETES}"' in (ROOT / "solutions" / "07_deployment" / "lab.py").read_text(encoding="utf-8")
 
 
 def test_the_schema_notices_a_misspelled_field():
     manifest = yaml.safe_load(MANIFESTS["deployment"].read_text().replace("readinessProbe", "readynessProbe"))
     with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(manifest, "1.31", strict=True)
+        kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
 
 
 def test_the_manifests_fit_together_and_to_the_service(folder):
