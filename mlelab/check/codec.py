@@ -1,16 +1,21 @@
 """Plain data as JSON and back, without pickle: what crosses between a check and a function in another process.
 
 None, bool, numbers, texts, bytes, lists, tuples, sets, dicts; times and durations; every spelling of missing; arrays,
-series, frames and indexes with their kinds. A function crosses as a handle, through `keep`; nothing else crosses.
+series, frames and indexes with their kinds; Python's own exceptions by name. A function crosses as a handle, through
+`keep`; nothing else crosses.
 """
 
 import base64
+import builtins
 import datetime
 import math
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+
+EXCEPTIONS = {name: kind for name, kind in vars(builtins).items()
+              if isinstance(kind, type) and issubclass(kind, Exception)}
 
 
 class CannotCross(TypeError):
@@ -81,8 +86,10 @@ class _Encoder:
             return {"time" if stamp else "duration": [kind, int(made.as_unit("ns").value), zone]}
         if isinstance(value, (datetime.date,)):
             return {"date": value.isoformat()}
-        if callable(value) and self.keep is not None:
+        if callable(value) and self.keep is not None and not isinstance(value, type):  # a class is more than its call
             return {"function": self.keep(value)}
+        if isinstance(value, type) and EXCEPTIONS.get(value.__name__) is value:
+            return {"exception": value.__name__}
         if isinstance(value, (dict, list, tuple, set)):  # a subclass: its content is plain data
             return self.any(next(kind for kind in (dict, list, tuple, set) if isinstance(value, kind))(value))
         raise CannotCross(f"a {type(value).__name__}, which is no plain data")
@@ -196,4 +203,5 @@ _DECODERS = {
     datetime.timedelta(microseconds=content[1] / 1000),
     "date": lambda content, find: datetime.date.fromisoformat(content),
     "function": _function,
+    "exception": lambda content, find: EXCEPTIONS[content],
 }

@@ -8,7 +8,6 @@ What cannot cross, such as a frame that is watched or a device of TensorFlow, is
 plain data to the check's own `run` in the learner's process, and plain data comes back. The verdict stays outside.
 """
 
-import builtins
 import contextlib
 import itertools
 import json
@@ -18,14 +17,12 @@ import time
 from collections.abc import Callable
 
 from mlelab.check import port
-from mlelab.check.codec import CannotCross, decode, encode
+from mlelab.check.codec import EXCEPTIONS, CannotCross, decode, encode
 from mlelab.check.compare import Odd
 from mlelab.check.port import DEADLINE, PRINTED, Local, NotAttempted, Notes, Stopped, Unreachable
 
 LONGEST = 64 * 2**20  # bytes of one message
 RUN = ""  # the name under which the learner's end has the `run` of a check; no function is called so
-EXCEPTIONS = {name: kind for name, kind in vars(builtins).items()
-              if isinstance(kind, type) and issubclass(kind, Exception)}
 
 
 class _Wire:

@@ -23,6 +23,7 @@ THERE = {
     ("02_data", "2.6"): None,  # an iterator of the events
     ("02_data", "2.7"): "say that a chunk was read once, and hold all of them in memory",
     ("04_evaluation", "4.2"): "open the seal more than once, and say once",
+    ("08_mlops", "8.3"): "report other calls and waits than those that were made",
     ("05_training", "5.3"): None,  # a strategy of TensorFlow, its variables and its tensors
 }
 STARTING = 300  # seconds until it is ready
@@ -100,8 +101,8 @@ def main(area: str) -> None:
         if isinstance(exercise.body, type):  # a third of a million rows are not sent: kept cases and draws decide
             exercise.body.real, exercise.body.figure = None, "Right on all inputs that were tried."
         for part in exercise.parts or (None,):
-            if (area, number) in THERE and (spec := exercise.spec(part)):
-                spec.run = _there(spec.run)
+            if spec := exercise.spec(part):
+                spec.run = _where_it_can(spec.run, (area, number) in THERE)
 
     def tell(line: str) -> None:
         out.write(line + "\n")
@@ -119,10 +120,24 @@ def main(area: str) -> None:
         tell(json.dumps(found))
 
 
-def _there(run):
+def _where_it_can(run, there: bool):
+    """A check's `run` here, or in the process of the answer if that is said or an argument is no plain data."""
     from mlelab.check import remote
+    from mlelab.check.codec import CannotCross
+    from mlelab.check.port import Stopped
 
-    return lambda f, **inputs: remote.there(run, f, inputs)
+    def either(f, **inputs):
+        nonlocal there
+        if not there:
+            try:
+                return run(f, **inputs)
+            except Stopped as stopped:
+                if stopped.kind is not CannotCross:  # only what we send can raise it
+                    raise
+                there = True
+        return remote.there(run, f, inputs)
+
+    return either
 
 
 def decided(lab, what: dict, reader: int, writer: int) -> dict:
