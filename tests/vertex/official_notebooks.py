@@ -3,12 +3,12 @@
     git clone --depth 1 https://github.com/GoogleCloudPlatform/vertex-ai-samples
     python tests/vertex/official_notebooks.py vertex-ai-samples/notebooks/official [PART OF A NAME ...]
 
-Without names it runs `CHOSEN`: what needs no AutoML, no generative or public model, no accelerator and no image to
-build. Project, account and bucket are filled in; cells that install, sign in or restart the kernel are left out. The
-commands `gcloud`, `gsutil` and `bq`, as far as these notebooks use them for storage and tokens, are those of
-`gcloud_commands.py`. The public sample files and tables are small ones of ours, and pinned versions of packages give
-way to the installed ones. A notebook has passed when its last cell has run; commands that failed in a `!` line, which
-Jupyter lets pass, are named beside it.
+Without names it runs `CHOSEN`: what needs no AutoML, no generative or public model, no accelerator, no image to build
+and no file from a host that is not Google's. Project, account and bucket are filled in; cells that install, sign in or
+restart the kernel are left out. The commands `gcloud`, `gsutil` and `bq`, as far as these notebooks use them for
+storage and tokens, are those of `gcloud_commands.py`. The public sample files and tables are small ones of ours, and
+pinned versions of packages give way to the installed ones. A notebook has passed when its last cell has run; commands
+that failed in a `!` line, which Jupyter lets pass, are named beside it.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ from mlelab import vertex
 
 PROJECT = "official-notebooks"
 CHOSEN = [
-    "bigquery_ml/get_started_with_bqml_training",
-    "custom/get_started_vertex_training_xgboost",
-    "experiments/comparing_local_trained_models",
-    "experiments/comparing_pipeline_runs",
-    "experiments/delete_outdated_tensorboard_experiments",
-    "experiments/get_started_with_vertex_experiments",
-    "feature_store_legacy/sdk-feature-store",
-    "feature_store_legacy/sdk-feature-store-pandas",
-    "ml_metadata/sdk-metric-parameter-tracking-for-custom-jobs",
-    "ml_metadata/sdk-metric-parameter-tracking-for-locally-trained-models",
-    "model_registry/get_started_with_model_registry",
     "pipelines/control_flow_kfp",
-    "pipelines/kfp2_pipeline",
     "pipelines/lightweight_functions_component_io_kfp",
     "pipelines/metrics_viz_run_compare_kfp",
     "pipelines/pipelines_intro_kfp",
-    "training/hyperparameter_tuning_xgboost",
+    "experiments/delete_outdated_tensorboard_experiments",
+    "experiments/get_started_with_vertex_experiments",
+    "experiments/comparing_pipeline_runs",
+    "feature_store_legacy/sdk-feature-store",
+    "feature_store_legacy/sdk-feature-store-pandas",
+    "feature_store_legacy/feature_store_streaming_ingestion_sdk",
     "vizier/gapic-vizier-multi-objective-optimization",
     "vizier/get_started_vertex_vizier",
+    "custom/get_started_vertex_training_xgboost",
+    "training/hyperparameter_tuning_xgboost",
+    "bigquery_ml/get_started_with_bqml_training",
+    "prediction/custom_batch_prediction_feature_filter",
+    "feature_store/online_feature_serving_and_fetching_bigquery_data_with_feature_store_optimized",
+    "pipelines/kfp2_pipeline",
+    "pipelines/get_started_with_machine_management",
 ]
 LEFT_OUT = re.compile(r"pip3? install|do_shutdown|google\.colab|gcloud auth (application-default )?login")
-SECONDS = 240  # for a cell
+SECONDS = 120  # for a cell
 FAILED = "COMMAND FAILED: "
 WATCH = f"""
 def _watched(command, shell=get_ipython().system):
