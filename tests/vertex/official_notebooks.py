@@ -77,6 +77,8 @@ def seeds() -> None:
         iris.target.to_csv(folder / "iris_target.csv", index=False)
         iris.frame.to_csv(folder / "iris.csv", index=False)
         vertex.seed("gs://cloud-samples-data/ai-platform/iris", folder)
+        (folder / "text").write_text("To be, or not to be: that is the question.\n" * 100)
+        vertex.seed("gs://ml-pipeline-playground/shakespeare1.txt", folder / "text")
     penguins = pd.DataFrame({
         "species": rng.choice(["Adelie", "Gentoo", "Chinstrap"], 300), "island": rng.choice(["Biscoe", "Dream"], 300),
         "culmen_length_mm": rng.normal(44, 5, 300), "culmen_depth_mm": rng.normal(17, 2, 300),
@@ -126,7 +128,8 @@ def prepare(notebook: nbformat.NotebookNode) -> None:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             text = cell.source.replace("[your-project-id]", PROJECT)
-            text = text.replace("[your-service-account]", f"notebooks@{PROJECT}.iam.gserviceaccount.com")
+            account = f'SERVICE_ACCOUNT = "notebooks@{PROJECT}.iam.gserviceaccount.com"'
+            text = text.replace('SERVICE_ACCOUNT = "[your-service-account]"', account)
             text = re.sub(r'f?"gs://your-bucket-name[^"]*"', f'f"gs://{PROJECT}-{time.time_ns()}"', text)
             cell.source = "pass" if LEFT_OUT.search(text) else text
     notebook.cells.insert(0, nbformat.v4.new_code_cell(WATCH))

@@ -89,6 +89,15 @@ def test_tables_and_views_made_by_queries(client):
         rows(client, "SELECT * FROM lab.names")
 
 
+def test_a_dataset_made_by_sql(client):
+    client.query("CREATE SCHEMA fresh").result()
+    client.query("CREATE SCHEMA IF NOT EXISTS `warehouse.fresh`; CREATE TABLE fresh.t AS SELECT 1 AS x").result()
+    assert rows(client, "SELECT * FROM fresh.t") == [(1,)]
+    assert client.get_dataset("warehouse.fresh").dataset_id == "fresh"
+    with pytest.raises(exceptions.Conflict, match="Dataset warehouse:fresh"):
+        client.query("CREATE SCHEMA fresh").result()
+
+
 @pytest.mark.parametrize(
     ("text", "error", "sentence"),
     [

@@ -99,7 +99,7 @@ def test_transform_keeps_what_the_training_rows_said(client, frame):
         CREATE OR REPLACE MODEL lab.transformed
         TRANSFORM(IFNULL(ML.STANDARD_SCALER(x) OVER (), 0.5) AS z, ML.QUANTILE_BUCKETIZE(x, 4) OVER () AS bin, late,
                   held)
-        OPTIONS(model_type='logistic_reg', input_label_cols=['late'], data_split_method='CUSTOM', data_split_col='held')
+        OPTIONS(model_type='logistic_reg', labels=['late'], data_split_method='CUSTOM', data_split_col='held')
         AS SELECT x, held, late FROM lab.t
     """
     client.query(text).result()

@@ -49,6 +49,11 @@ def join(parts: list) -> str:
     return "+".join(sorted(parts))
 
 
+@dsl.component(base_image="python:3.11")
+def endless(metrics: dsl.Output[dsl.Metrics]):
+    metrics.log_metric("threshold", float("inf"))
+
+
 def compiled(tmp_path, pipeline) -> str:
     path = str(tmp_path / f"{pipeline.name}.json")
     compiler.Compiler().compile(pipeline, path)
@@ -143,6 +148,15 @@ def test_failure_says_which_task_and_why_and_the_exit_handler_runs(bucket, tmp_p
     found = [(t.task_name, t.state.name) for t in job.task_details]
     assert ("say", "FAILED") in [(n.split("-")[0], s) for n, s in found]
     assert [s for _, s in found].count("SUCCEEDED") == 1  # the clean-up, and not what came after the failure
+
+
+def test_a_metric_that_json_cannot_hold_fails_the_run_in_a_sentence(bucket, tmp_path):
+    @dsl.pipeline(name="endless")
+    def pipeline():
+        endless()
+
+    with pytest.raises(RuntimeError, match="metadata of the artifact metrics cannot be kept"):
+        submit(compiled(tmp_path, pipeline), bucket.name)
 
 
 def test_cancel(bucket, tmp_path):

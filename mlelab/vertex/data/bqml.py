@@ -40,6 +40,7 @@ def create(given: Mapping[str, Any], transform: list[exp.Expression], frame: pd.
     given: OPTIONS of CREATE MODEL, names in capitals. transform: the expressions of TRANSFORM, or none.
     INVALID_ARGUMENT where the data do not fit, UNIMPLEMENTED by name for model types and options that are not here.
     """
+    given = {"INPUT_LABEL_COLS" if name == "LABELS" else name: value for name, value in given.items()}
     kind = str(given.get("MODEL_TYPE", "")).upper()
     if kind not in TYPES:
         raise CloudError("UNIMPLEMENTED", f"BigQuery ML's model type {kind or '(none)'} is not implemented here.")

@@ -123,6 +123,8 @@ class Query:
                 result = self._select(statement)
             elif isinstance(statement, exp.Create) and kind in ("TABLE", "VIEW") and statement.expression:
                 self._create(statement, kind)
+            elif isinstance(statement, exp.Create) and kind == "SCHEMA":
+                self._create_dataset(statement)
             elif isinstance(statement, exp.Create) and kind == "MODEL" and statement.expression:
                 self._train(statement)
             elif isinstance(statement, exp.Drop) and kind in ("TABLE", "VIEW", "MODEL"):
@@ -155,6 +157,18 @@ class Query:
         self._forget(stem)
         self._storage.ensure_bucket(stem[5:].split("/")[0])
         self._storage.write(f"{stem}.sql", statement.expression.sql(dialect="bigquery").encode())
+
+    def _create_dataset(self, statement: exp.Create) -> None:
+        """CREATE SCHEMA makes a dataset: a folder with nothing in it."""
+        *project, dataset = statement.this.db.split(".")
+        folder = f"gs://{(project or [self._project])[0]}-bigquery/{dataset}/"
+        stem_of(f"bq://{(project or [self._project])[0]}.{dataset}.t")  # the names are good
+        if self._exists(folder):
+            if not statement.args.get("exists"):
+                raise CloudError("ALREADY_EXISTS", f"Already Exists: Dataset {self._project}:{dataset}")
+            return
+        self._storage.ensure_bucket(folder[5:].split("/")[0])
+        self._storage.write(folder, b"")
 
     def _train(self, statement: exp.Create) -> None:
         """CREATE MODEL: the rows of its query, OPTIONS and TRANSFORM go to `bqml`."""

@@ -128,13 +128,18 @@ class _Lineage:
         given["resource"] = f"{self._root}/artifacts/{key}"
         if self._store.exists(given["resource"]):
             return given["resource"]
+        try:
+            metadata = json_format.ParseDict(given.get("metadata") or {}, struct_pb2.Struct())
+            json_format.MessageToJson(metadata)
+        except ValueError as error:  # an infinite number, which JSON does not have: a ROC curve's first threshold
+            raise invalid(f"The metadata of the artifact {given['name']} cannot be kept: {error}") from None
         artifact = pb.Artifact(
             name=given["resource"],
             display_name=given["name"],
             uri=given["uri"],
             schema_title=given["type"].get("schemaTitle", ""),
             schema_version=given["type"].get("schemaVersion", "0.0.1"),
-            metadata=json_format.ParseDict(given.get("metadata") or {}, struct_pb2.Struct()),
+            metadata=metadata,
             state=types().Artifact.State.LIVE,
         )
         stamp(artifact, "create_time", "update_time")
