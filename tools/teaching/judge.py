@@ -23,8 +23,11 @@ THERE = {
     ("02_data", "2.6"): None,  # an iterator of the events
     ("02_data", "2.7"): "say that a chunk was read once, and hold all of them in memory",
     ("04_evaluation", "4.2"): "open the seal more than once, and say once",
-    ("08_mlops", "8.3"): "report other calls and waits than those that were made",
     ("05_training", "5.3"): None,  # a strategy of TensorFlow, its variables and its tensors
+    ("05_training", "5.8"): "report steps that were not taken, and write a checkpoint in place",
+    ("07_deployment", "7.1"): "run code that lies in a bundle, and report that none was run",
+    ("08_mlops", "8.2"): None,  # a folder of files
+    ("08_mlops", "8.3"): "report other calls and waits than those that were made",
 }
 STARTING = 300  # seconds until it is ready
 SECONDS = 90  # to say the outcome, once the student's cell is through
