@@ -1,8 +1,8 @@
 """Plain data as JSON and back, without pickle: what crosses between a check and a function in another process.
 
 None, bool, numbers, texts, bytes, lists, tuples, sets, dicts; times and durations; every spelling of missing; arrays,
-series, frames and indexes with their kinds; Python's own exceptions by name. A function crosses as a handle, through
-`keep`; nothing else crosses.
+series, frames and indexes with their kinds; Python's own exceptions by name; numpy's default generator with its state.
+A function crosses as a handle, through `keep`; nothing else crosses.
 """
 
 import base64
@@ -88,6 +88,8 @@ class _Encoder:
             return {"date": value.isoformat()}
         if callable(value) and self.keep is not None and not isinstance(value, type):  # a class is more than its call
             return {"function": self.keep(value)}
+        if type(value) is np.random.Generator and type(value.bit_generator) is np.random.PCG64:
+            return {"generator": value.bit_generator.state}
         if isinstance(value, type) and EXCEPTIONS.get(value.__name__) is value:
             return {"exception": value.__name__}
         if isinstance(value, (dict, list, tuple, set)):  # a subclass: its content is plain data
@@ -174,6 +176,12 @@ def _time(content, find):
     return stamp if is_pandas else stamp.to_pydatetime()
 
 
+def _generator(content, find) -> np.random.Generator:
+    generator = np.random.Generator(np.random.PCG64())
+    generator.bit_generator.state = content
+    return generator
+
+
 def _function(content, find):
     if find is None:
         raise ValueError("a function cannot cross here")
@@ -203,5 +211,6 @@ _DECODERS = {
     datetime.timedelta(microseconds=content[1] / 1000),
     "date": lambda content, find: datetime.date.fromisoformat(content),
     "function": _function,
+    "generator": _generator,
     "exception": lambda content, find: EXCEPTIONS[content],
 }
