@@ -3,7 +3,7 @@
 #
 # Somebody was refused a loan, somebody got no alert, somebody is in your training data. In about 90 minutes you audit
 # decisions by group, find out how sure you can be, mitigate and see what it costs, explain one decision, guard the
-# people in the data, and write it all down. Ten exercises, 10 points.
+# people in the data, and write it all down. Eleven exercises, 13 points.
 
 # %%
 import itertools
@@ -12,6 +12,7 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from scipy import stats
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -171,6 +172,17 @@ said = {name: four_fifths(approved, coarse if name == "non-white" else groups, n
 pd.DataFrame(said).T.rename_axis("against white")
 
 # %% [markdown]
+# **At work:** `scipy.stats.bootstrap` draws each sample by itself, as your function does. Its default interval is
+# corrected for bias (BCa); with `method="percentile"` it takes the quantiles, as you did.
+
+# %%
+pair = (approved[groups == "Black"], approved[groups == "white"])
+theirs = stats.bootstrap(pair, lambda a, b, axis: a.mean(axis) / b.mean(axis), vectorized=True, paired=False,
+                         n_resamples=1_000, method="percentile", rng=np.random.default_rng(0)).confidence_interval
+mine = said["Black"]
+print(f"scipy {theirs.low:.2f} to {theirs.high:.2f}, yours {mine['low']:.2f} to {mine['high']:.2f}")
+
+# %% [markdown]
 # Three groups, one verdict: cannot tell. That is not "no problem". Each interval is far below 1, so approvals differ;
 # the question was only about four fifths. Say which question you answered.
 #
@@ -233,6 +245,8 @@ low, high = np.exp([log_odds - 1.96 * error, log_odds + 1.96 * error])
 print(f"odds of approval, white against not: {np.exp(log_odds):.2f} times, interval {low:.2f} to {high:.2f}")
 
 # %% [markdown]
+# (statsmodels prints such a table in one call: `Logit(y, X).fit().summary()`.)
+#
 # Twice the odds with equal columns. That is evidence, and no proof: what is not in the columns cannot be held equal,
 # and what is in them may itself be unfair. `gdlin`, "meets the guidelines", was judged by the lender.
 #
@@ -825,6 +839,109 @@ pd.DataFrame(card["groups"]).T.round(3)
 # %% [markdown]
 # The card names its own gap. `mlelab.responsible.cards` makes the full one from the bundle, and the book shows it as a
 # page. What no program can fill in is for whom the model is wrong, and who answers for it.
+#
+# ## 9. Review a fairness report
+#
+# A report can read well and be wrong. A worked example: a sentence from a colleague's report on the loans.
+
+# %%
+yes = applications[applications["approved"] == 1]
+print(f"“Of all approvals {(yes['group'] == 'white').mean():.0%} went to white applicants and "
+      f"{(yes['group'] == 'Black').mean():.0%} to Black ones: white applicants are preferred.”")
+print(f"Of all applications {white.mean():.0%} came from white applicants.")
+
+# %% [markdown]
+# The number is right and answers another question: who applied. A selection rate is a share of the group, not of the
+# approvals.
+#
+# ### Exercise 10.11: review three versions of group_report (3 points)
+#
+# Their docstring is that of exercise 10.1. One of them may be right.
+
+# %%
+def group_report_a(y, chosen, group, reference):
+    rows = pd.DataFrame({"n": 1, "y": y, "chosen": chosen, "hit": y * chosen})
+    sums = rows.groupby(group).sum()
+
+    def share(part, whole):
+        return part / whole.where(whole > 0, 1)
+
+    report = pd.DataFrame({"n": sums["n"], "selection": share(sums["chosen"], sums["n"]),
+                           "TPR": share(sums["hit"], sums["y"]),
+                           "FPR": share(sums["chosen"] - sums["hit"], sums["n"] - sums["y"]),
+                           "PPV": share(sums["hit"], sums["chosen"])})
+    return report.assign(ratio=report["selection"] / report["selection"][reference])
+
+# %%
+def group_report_b(y, chosen, group, reference):
+    report = pd.DataFrame({"n": pd.Series(group).value_counts()})
+    report["selection"] = pd.Series(group[chosen == 1]).value_counts(normalize=True)
+    report["selection"] = report["selection"].fillna(0)
+    for name, rows, value in (("TPR", y == 1, chosen), ("FPR", y == 0, chosen), ("PPV", chosen == 1, y)):
+        report[name] = pd.Series(value[rows]).groupby(group[rows]).mean()
+    report["ratio"] = report["selection"] / report.at[reference, "selection"]
+    return report
+
+# %%
+def group_report_c(y, chosen, group, reference):
+    report = {}
+    with np.errstate(invalid="ignore"):
+        for name in np.unique(group):
+            mine, yes = group == name, chosen == 1
+            counts = {"selection": (mine & yes, mine), "TPR": (mine & yes & (y == 1), mine & (y == 1)),
+                      "FPR": (mine & yes & (y == 0), mine & (y == 0)), "PPV": (mine & yes & (y == 1), mine & yes)}
+            report[name] = {"n": mine.sum()} | {key: part.sum() / whole.sum() for key, (part, whole) in counts.items()}
+    report = pd.DataFrame.from_dict(report, orient="index")
+    return report.assign(ratio=report["selection"] / report["selection"][reference])
+
+# %% [markdown]
+# For each function give one input that is valid by that docstring and on which the function does something else. `None`
+# says that a function is right.
+
+# %% exercise="10.11"
+def review_report() -> dict[str, dict | None]:
+    """For each version of `group_report` an input that exposes it, or None if it is
+    right.
+
+    Returns a dict with the keys "group_report_a", "group_report_b", "group_report_c".
+    Each value is None, or a dict with the four arguments of `group_report`: `y` and
+    `chosen`, arrays of 0 and 1, `group`, an array of names, and `reference`, a group of
+    which somebody is chosen.
+    """
+    ### BEGIN SOLUTION
+    group = np.array(["a", "b"])
+    return {
+        "group_report_a": {"y": np.array([1, 0]), "chosen": np.array([1, 1]), "group": group, "reference": "a"},
+        "group_report_b": {"y": np.array([1, 1]), "chosen": np.array([1, 1]), "group": group, "reference": "a"},
+        "group_report_c": None}
+    ### END SOLUTION
+
+# %% check="10.11" part="group_report_a" points=1
+check.review_report(review_report, "group_report_a")
+
+# %% check="10.11" part="group_report_b" points=1
+check.review_report(review_report, "group_report_b")
+
+# %% check="10.11" part="group_report_c" points=1
+check.review_report(review_report, "group_report_c")
+
+# %% [markdown]
+# **What you should have seen.** What the three say about the loans:
+
+# %%
+said = {version.__name__: version(approved, (applications["p"] > 0.8).to_numpy().astype(int), groups, "white")["ratio"]
+        for version in (group_report_a, group_report_b, group_report_c)}
+pd.DataFrame(said).round(3)
+
+# %% [markdown]
+# One of them calls it a scandal, and has compared the sizes of the groups. The other two agree here, and one of those
+# two says 0 where nothing can be said: in a small group that is an accusation, too.
+
+# %%
+# claim: The other two agree here
+assert np.allclose(said["group_report_a"], said["group_report_c"])
+# claim: One of them calls it a scandal
+assert said["group_report_b"]["Black"] < 0.2 < said["group_report_c"]["Black"]
 
 # %%
 check.progress()
