@@ -5,6 +5,7 @@ import json
 import math
 import pickle
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -148,57 +149,41 @@ def predictor(folder, read=json.loads, prepare=True, columns=None, fill=True):
     return predict
 
 
-@load_bundle.mistake("M61", "Rows are filled and standardised before the weights are applied.")
-def the_estimator_only(folder, schema, digest):
-    sound(folder, schema, digest)
-    return predictor(folder, prepare=False)
+def manifest_of(folder):
+    path = folder / "bundle.json"
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
-@load_bundle.mistake("M08", "A missing value becomes the `fill` of its column.")
-def missing_is_zero(folder, schema, digest):
-    sound(folder, schema, digest)
-    return predictor(folder, fill=False)
+def told(folder, schema, digest, look=sound, **how):
+    look(folder, schema, digest)
+    return predictor(folder, **how)
 
 
-@load_bundle.mistake("M62", "A bundle that is not what was registered is refused with a ValueError.")
-def takes_what_is_there(folder, schema, digest):
-    return predictor(folder)
-
-
-@load_bundle.mistake("M62", "Every file that the manifest names is compared with its digest.")
-def the_model_file_only(folder, schema, digest):
-    sound(folder, schema, digest, names=["model.json"])
-    return predictor(folder)
-
-
-@load_bundle.mistake("M62", "Every file that the manifest names is compared, also one that you do not need.")
-def the_two_files_only(folder, schema, digest):
-    sound(folder, schema, digest, names=["transform.json", "model.json"])
-    return predictor(folder)
-
-
-@load_bundle.mistake("M62", "Your code reads one schema; a bundle of another one is refused.")
-def any_schema(folder, schema, digest):
-    sound(folder, manifest_of(folder).get("schema"), digest)
-    return predictor(folder)
-
-
-@load_bundle.mistake("M62", "An older schema is another one, too.")
-def newer_schemas_only(folder, schema, digest):
-    sound(folder, min(manifest_of(folder).get("schema", 0), schema), digest)
-    return predictor(folder)
+load_bundle.variants(told,
+    the_estimator_only=("M61", "Rows are filled and standardised before the weights are applied.",
+        dict(prepare=False)),
+    missing_is_zero=("M08", "A missing value becomes the `fill` of its column.", dict(fill=False)),
+    takes_what_is_there=("M62", "A bundle that is not what was registered is refused with a ValueError.",
+        dict(look=lambda *_: None)),
+    the_model_file_only=("M62", "Every file that the manifest names is compared with its digest.",
+        dict(look=partial(sound, names=["model.json"]))),
+    the_two_files_only=("M62", "Every file that the manifest names is compared, also one that you do not need.",
+        dict(look=partial(sound, names=["transform.json", "model.json"]))),
+    any_schema=("M62", "Your code reads one schema; a bundle of another one is refused.",
+        dict(look=lambda folder, _, digest: sound(folder, manifest_of(folder).get("schema"), digest))),
+    newer_schemas_only=("M62", "An older schema is another one, too.", dict(
+        look=lambda folder, schema, digest: sound(folder, min(manifest_of(folder).get("schema", 0), schema), digest))),
+    fails_with_an_assertion=("M62", "A refusal is a ValueError: whoever calls catches nothing else.",
+        dict(look=partial(sound, error=AssertionError))),
+    evaluates=("M63", "JSON is no Python: `false` is no name there, and `eval` executes what it reads.",
+        dict(read=eval)),
+    three_columns=("M27", "The number of columns is that of the bundle.", dict(columns=3)))
 
 
 @load_bundle.mistake("M62", "The manifest itself may have been changed: only the registered digest can tell.")
 def believes_the_manifest(folder, schema, digest):
     path = folder / "bundle.json"
     sound(folder, schema, _sha256(path.read_bytes()) if path.exists() else "")
-    return predictor(folder)
-
-
-@load_bundle.mistake("M62", "A refusal is a ValueError: whoever calls catches nothing else.")
-def fails_with_an_assertion(folder, schema, digest):
-    sound(folder, schema, digest, error=AssertionError)
     return predictor(folder)
 
 
@@ -243,18 +228,6 @@ def evaluates_before_it_looks(folder, schema, digest):
     return predictor(folder)
 
 
-@load_bundle.mistake("M63", "JSON is no Python: `false` is no name there, and `eval` executes what it reads.")
-def evaluates(folder, schema, digest):
-    sound(folder, schema, digest)
-    return predictor(folder, read=eval)
-
-
-@load_bundle.mistake("M27", "The number of columns is that of the bundle.")
-def three_columns(folder, schema, digest):
-    sound(folder, schema, digest)
-    return predictor(folder, columns=3)
-
-
 @load_bundle.right
 def with_a_loop_over_the_rows(folder, schema, digest):
     manifest = sound(folder, schema, digest)
@@ -282,8 +255,3 @@ def in_single_precision(folder, schema, digest):
         raise ValueError("not as registered") from error
     predict = predictor(folder)
     return lambda rows: predict(np.asarray(rows, np.float32)).astype(np.float32)
-
-
-def manifest_of(folder):
-    path = folder / "bundle.json"
-    return json.loads(path.read_text()) if path.exists() else {}
