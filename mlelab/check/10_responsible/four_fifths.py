@@ -37,7 +37,8 @@ class four_fifths:
                     given=d.pick([(1000,), (700,), (1,), (4000 if len(turn) < 480 else 700,)]), seed=d.int(0, 10_000))
 
     def run(four_fifths, chosen, group, name, reference, given, seed):
-        said = [four_fifths(chosen, group, name, reference, *given, one) for one in (seed, seed, *range(1, 5))]
+        seeds = (seed, seed, *range(1, 5 if given[0] < 4000 else 3))
+        said = [four_fifths(chosen, group, name, reference, *given, one) for one in seeds]
         said += [four_fifths(chosen, group, name, reference, *rest) for rest in ((), (1000, 0))]
         return [{"low": float(one["low"]), "high": float(one["high"]), "verdict": one["verdict"]} for one in said]
 
