@@ -46,7 +46,7 @@ NAMING = re.compile(r"\b(?:lab|labs|chapter|chapters|exercise|section|part|pytho
                     r"\d[\d.]*(?:(?:,| and| to| or) \d[\d.]*)*|\b\d+\.\d:|\b[A-Z]\d\d\b|\b(?:19|20)\d\d\b|"
                     r"\b\d{1,2} (?:January|February|March|April|May|June|July|August|September|October|November|"
                     r"December)\b|`[^`]*`|\{[a-z:-]+\}`[^`]*`|\$[^$]*\$|\]\([^)]*\)|\(\d points?[^)]*\)|"
-                    r"\bexercises,\s+\d+ points\b|\b30 minutes\b", re.I)
+                    r"\b30 minutes\b|\bReading \d+,[^.]*discussion \d+\b", re.I)
 
 
 @dataclass(frozen=True)

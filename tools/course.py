@@ -8,7 +8,7 @@
   class  the same, then grade a simulated class of thirty and every hostile submission we know: about ten minutes
   airflow  make an environment for Airflow, and run the DAG of chapter 8 in it once
   kafka, torch, image, score   engines beside the course, shown and tested (--help: of that engine)
-  new    the pieces of a new exercise, each in its place (--lab 03_features --exercise 3.9 --name clip)
+  new    the pieces of a new exercise, each in its place (--lab 03_features --exercise 3.10 --name clip)
   check  test the pieces of one exercise in seconds: check 1.2 (--help: more)
   page   build one page of the book and open it: page 05_training
   labs   write solutions/*/lab.ipynb and labs/ from solutions/*/lab.py (--check: only say what is stale)

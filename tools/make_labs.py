@@ -17,6 +17,7 @@ from itertools import count
 from pathlib import Path
 
 import jupytext
+import minutes
 import nbformat
 from nbclient import NotebookClient
 from nbgrader.converters import GenerateAssignment
@@ -25,11 +26,13 @@ from nbgrader.preprocessors import SaveCells
 from strip_claims import MARKS
 from traitlets.config import PyFileConfigLoader
 
+from mlelab.check.resume import SECTION
 from mlelab.check.source import pack
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 REPOSITORY, VERSION, EXTRAS = PROJECT["urls"]["Repository"], PROJECT["version"], PROJECT["optional-dependencies"]
+CHAPTERS = ROOT / "book" / "chapters.yml"
 KERNEL = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
           "language_info": {"name": "python"}}
 
@@ -49,6 +52,14 @@ BADGES = ("[**Open in Colab**](https://colab.research.google.com/github/{slug}/b
           "[Read the chapter]({book}/book/{area}.html)")
 
 
+LENGTH = ("{exercises} exercises, {length.points} points, about {length.total} minutes. Short of time? The **core "
+          "path** takes about {length.core} minutes and leaves a working whole: exercises {path}. The rest goes "
+          "deeper.")
+RESUME = ("\n\nYou can stop after each section. After a restart, run the cell below; then `check.resume(3)` brings "
+          "you to section 3, any other number to another.")
+EXERCISE = re.compile(r"^### Exercise (\S+): .+? \(\d+ points?(?=[,)])", re.M)
+
+
 def solution_notebook(source: Path) -> nbformat.NotebookNode:
     """The notebook of a lab source: our short marks turned into nbgrader's metadata, nothing executed."""
     area = source.parent.name
@@ -57,6 +68,10 @@ def solution_notebook(source: Path) -> nbformat.NotebookNode:
     title = notebook.cells[0]
     title.source += "\n\n" + BADGES.format(slug=REPOSITORY.removeprefix("https://github.com/"), area=area,
                                            book=PROJECT["urls"]["Documentation"])
+    length = minutes.lab(area)
+    title.source += "\n\n" + LENGTH.format(length=length, exercises=len(length.exercises),
+                                           path=", ".join(length.path))
+    title.source += RESUME if SECTION.search(source.read_text(encoding="utf-8")) else ""
     extra = area.partition("_")[2]  # what the lab needs on top of the base
     extra = f"[{extra}]" if extra in EXTRAS else ""
     first = nbformat.v4.new_code_cell(BOOTSTRAP.format(repository=REPOSITORY, version=VERSION, area=area, extra=extra),
@@ -64,6 +79,7 @@ def solution_notebook(source: Path) -> nbformat.NotebookNode:
     notebook.cells.insert(1, first)
     positions, claims = count(), count()  # a claim leaves the names of other cells alone
     for cell in notebook.cells:
+        cell.source = EXERCISE.sub(lambda found: f"{found[0]}, {_minutes(length, found[1])}", cell.source)
         marks, cell.metadata = cell.metadata, nbformat.from_dict({"tags": cell.metadata.get("tags", [])})
         is_claim = cell.cell_type == "code" and cell.source.startswith(MARKS)
         cell.id = f"claim-{next(claims):03d}" if is_claim else f"cell-{next(positions):03d}"
@@ -110,6 +126,7 @@ def stale_files(only: str | None = None) -> list[str]:
             target.mkdir(parents=True)
             nbformat.write(made, target / "lab.ipynb")
         write_labs(Path(scratch))
+        stale += ["book/chapters.yml"] * (CHAPTERS.read_text(encoding="utf-8") != minutes.write())
         stale += [str(path.relative_to(ROOT)) for path, text in packed_oracles() if _bytes(path) != text.encode()]
         names = {str(path.relative_to(base)) for base in (ROOT, Path(scratch))
                  for path in base.glob(f"labs/{only or '*'}/*") if path.is_file()}
@@ -125,6 +142,10 @@ def packed_oracles() -> list[tuple[Path, str]]:
 
 def sources(only: str | None = None) -> list[Path]:
     return sorted((ROOT / "solutions").glob(f"{only or '*'}/lab.py"))
+
+
+def _minutes(length: minutes.Length, number: str) -> str:
+    return f"about {length.exercises[number]} minutes, {'core' if number in length.path else 'deeper'}"
 
 
 def _grade_id(kind: str, number: str, part: str = "") -> str:
@@ -166,6 +187,7 @@ def main() -> int:
         nbformat.write(notebook, source.with_suffix(".ipynb"))
     print("clearing solutions …", flush=True)
     write_labs(ROOT)
+    CHAPTERS.write_text(minutes.write(), encoding="utf-8")
     for path, text in packed_oracles():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

@@ -1,8 +1,8 @@
-"""The pieces of a new exercise, each in its place: `make new LAB=03_features EX=3.9 NAME=share_at_least` calls this.
+"""The pieces of a new exercise, each in its place: `make new LAB=03_features EX=3.10 NAME=share_at_least` calls this.
 
 Writes the cells into solutions/LAB/lab.py, the check with its wrong and right answers into mlelab/check/LAB/NAME.py,
 the section that the check links to into book/LAB.md, and one exercise more into book/chapters.yml. What it writes is a
-small exercise that works: change it into yours, piece by piece, with `make check EX=3.9` after each.
+small exercise that works: change it into yours, piece by piece, with `make check EX=3.10` after each.
 """
 
 import argparse
@@ -133,7 +133,7 @@ def new(root: Path, area: str, number: str, name: str, title: str) -> list[str]:
     if not end:
         raise ValueError(f"{page.name} has no closing sections: put the section `({words['section']})=` in by hand.")
     counts = chapters.read_text(encoding="utf-8")
-    line = re.search(rf"^- {{area: {area},.*exercises: (\d+)}}$", counts, re.M)
+    line = re.search(rf"^- {{area: {area},.*exercises: (\d+)[,}}]", counts, re.M)
     module = checks.with_suffix(".py")
     if module.exists():  # a chapter's checks in one file become a folder, in which each new one is a file
         text = module.read_text(encoding="utf-8").rstrip("\n") + "\n\n\nlab.read(__name__, __path__)\n"
@@ -151,7 +151,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     areas = sorted(path.parent.name for path in ROOT.glob("solutions/*/lab.py"))
     parser.add_argument("--lab", required=True, choices=areas, metavar="AREA", help="e.g. 03_features")
-    parser.add_argument("--exercise", required=True, help="its number, e.g. 3.9")
+    parser.add_argument("--exercise", required=True, help="its number, e.g. 3.10")
     parser.add_argument("--name", required=True, help="the function that learners write, e.g. share_at_least")
     parser.add_argument("--title", help="the heading of its section; by default the name in words")
     wanted = parser.parse_args()

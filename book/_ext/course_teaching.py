@@ -3,11 +3,14 @@
   {syllabus}    a plan of the term: `:slots: 14`, `:unit: Week`, `:chapters: all` or `core`
   {capacity}    what the labs take of a hub, and how many students fit on a machine, from tools/hub/memory.csv
   {who-decides} for each lab the points that are decided outside of a notebook, and what is watched in it
+  {lab-length}  the minutes and points of a lab's exercises, and its core path: `{lab-length} 01_lifecycle`; without a
+                lab, a table of all labs. tools/minutes.py has the formula
   {lab-notes}   for each lab its points, its typical errors, the rubric and the questions of its page
 """
 
 import importlib.util
 import re
+import sys
 from itertools import accumulate
 
 import yaml
@@ -136,6 +139,38 @@ class WhoDecidesDirective(TeachingDirective):
                        "What replacing the watcher allows"), rows, ["who-decides"])]
 
 
+class LabLengthDirective(TeachingDirective):
+    """Minutes, as tools/minutes.py estimates them."""
+
+    optional_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        if not self.arguments:
+            return [table(("Lab", "Minutes", "Core path, minutes", "Core path", "Points"), [
+                (to_label(f"lab-{int(area[:2])}"), str(length.total), str(length.core), ", ".join(length.path),
+                 str(length.points)) for area, length in self.lengths()], ["lab-lengths"])]
+        (area, length), = self.lengths(self.arguments[0])
+        says = nodes.paragraph("", "", to_label(f"lab-{int(area[:2])}"), nodes.Text(
+            f" takes about {length.total} minutes. Short of time? The core path takes about {length.core}, and leaves "
+            "a working whole; the rest goes deeper. Minutes are estimates."))
+        rows = [(to_label(f"exercise-{one.number.replace('.', '-')}", nodes.Text(one.number)),
+                 str(length.exercises[one.number]), "core" if one.number in length.path else "deeper", str(one.points))
+                for one in length.stretches if one.number]
+        return [says, table(("Exercise", "Minutes", "Path", "Points"), rows, ["lab-length"])]
+
+    def lengths(self, only: str | None = None):
+        """(area, length) of each lab that is there."""
+        sys.path.insert(0, str(self.root / "tools"))
+        import minutes
+
+        for parts in (("tools", "minutes.py"), ("tools", "hub", "memory.csv"), ("book", "chapters.yml")):
+            self.file(*parts)
+        for source in sorted(self.root.glob(f"solutions/{only or '*'}/lab.py")):
+            area = source.parent.name
+            self.file("solutions", area, "lab.py")
+            yield area, minutes.lab(area, self.root)
+
+
 class LabNotesDirective(TeachingDirective):
     """A section for each lab."""
 
@@ -172,5 +207,6 @@ def setup(app):
     app.add_directive("syllabus", SyllabusDirective)
     app.add_directive("capacity", CapacityDirective)
     app.add_directive("who-decides", WhoDecidesDirective)
+    app.add_directive("lab-length", LabLengthDirective)
     app.add_directive("lab-notes", LabNotesDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -5,6 +5,7 @@ import importlib
 import os
 import pkgutil
 import secrets
+import sys
 from collections.abc import Callable
 from importlib.metadata import metadata
 
@@ -15,6 +16,7 @@ from mlelab.check import engine
 from mlelab.check.misconceptions import MISCONCEPTIONS
 from mlelab.check.outcome import NOT_ATTEMPTED, RIGHT, WRONG, Outcome, report, show, show_text
 from mlelab.check.port import Local, NotAttempted, Notes, Stopped
+from mlelab.check.resume import resume
 from mlelab.check.source import exercise_code, lab_source, solution
 from mlelab.check.variant import number_of, seed_of
 
@@ -64,6 +66,16 @@ class Lab:
             print("The solutions are not part of this copy of the course. Ask for a hint, or ask your instructor.")
         else:
             show_text(f"**Our solution of {number}.**\n```python\n{exercise_code(source, number)}\n```")
+
+    def resume(self, section: int) -> None:
+        """Come back after a restart: make what stands above a section, with our results where yours are missing."""
+        from IPython.core.getipython import get_ipython
+        from IPython.utils.capture import capture_output
+
+        shell = get_ipython()
+        with capture_output():
+            says = resume(self.area, section, shell.user_ns if shell else sys.modules["__main__"].__dict__)
+        print(says)
 
     def progress(self) -> None:
         """Show what is solved in this lab since the kernel started."""

@@ -1,9 +1,8 @@
 # %% [markdown]
 # # Lab 0: start here
 #
-# In about 25 minutes you check your machine, solve two small exercises, give one wrong answer on purpose, and meet
-# the data of the whole course. Nothing here is graded in your course total; the two points only show you how grading
-# works.
+# Here you check your machine, solve two small exercises, give one wrong answer on purpose, and meet the data of the
+# whole course. Nothing here is graded in your course total; the two points only show you how grading works.
 #
 # Run a cell with **Shift + Enter**. If a cell asks for your code, replace the line `raise NotImplementedError(…)`.
 

@@ -2,8 +2,8 @@
 # # Lab 1: from business question to ML system
 #
 # An airline alliance has an operations desk in New York. **Two hours before scheduled departure** the desk decides
-# whether to send a "tight connection" alert: rebooking help, a held gate. In about 75 minutes you turn that question
-# into a label, a split, a baseline, a cost and a problem card. Eight exercises, 13 points.
+# whether to send a "tight connection" alert: rebooking help, a held gate. You turn that question into a label, a
+# split, a baseline, a cost and a problem card.
 #
 # Every exercise has a check. It says *what* is wrong and *why*, as often as you like. `check.hint("1.1")` gives a
 # hint, a second call gives a stronger one.
@@ -562,14 +562,14 @@ def make_label_a(flights: pd.DataFrame, minutes: int = 30) -> pd.DataFrame:
     late = flights["arr_delay"].ge(minutes).astype("boolean")
     return pd.DataFrame({"late": late.mask(~arrived), "eligible": arrived})
 
-
+# %%
 def make_label_b(flights: pd.DataFrame, minutes: int = 30) -> pd.DataFrame:
     delay = flights["arr_delay"].to_numpy(dtype=float)
     on_time = np.where(np.isnan(delay), np.nan, delay <= minutes)
     table = {"late": 1 - on_time, "eligible": ~np.isnan(delay)}
     return pd.DataFrame(table, index=flights.index)
 
-
+# %%
 def make_label_c(flights: pd.DataFrame, minutes: int = 30) -> pd.DataFrame:
     eligible = ~(flights["arr_delay"] != flights["arr_delay"])
     late = (~(flights["arr_delay"] < minutes)).where(eligible)

@@ -2,8 +2,8 @@
 # # Lab 2: data pipelines
 #
 # Chapter 1 took its tables from a shelf. Here you build the shelf: files that survive a crash, a contract that finds
-# what is wrong, a join that loses nobody, a query, a stream, and a version number for the result. Eight exercises,
-# 10 points, about 90 minutes. After each exercise you meet the tool that does the same at work.
+# what is wrong, a join that loses nobody, a query, a stream, and a version number for the result. After each exercise
+# you meet the tool that does the same at work.
 
 # %%
 import hashlib
@@ -412,7 +412,7 @@ duckdb.sql("""
 # The desk wants the late rate of its *partners*, by month and over the last seven days. Partners have one row for each
 # contract, so a carrier may occur several times. On some days no partner flies.
 #
-# ### Exercise 2.5: a query with windows (1 point)
+# ### Exercise 2.5: a query with windows (2 points)
 
 # %% exercise="2.5"
 def late_rate_sql() -> str:
@@ -444,7 +444,7 @@ def late_rate_sql() -> str:
     """
     ### END SOLUTION
 
-# %% check="2.5" points=1
+# %% check="2.5" points=2
 check.late_rate_sql(late_rate_sql)
 
 # %% [markdown]
@@ -533,7 +533,7 @@ behind = (watermark - [time for _, time, _ in events]).clip(lower=0) / 60
 print(f"{(behind > 0).mean():.0%} of the reports are behind the watermark, {(behind > 60).mean():.1%} by over an hour")
 
 # %% [markdown]
-# ### Exercise 2.6: windows of event time (1 point)
+# ### Exercise 2.6: windows of event time (2 points)
 
 # %% exercise="2.6"
 def tumbling(
@@ -565,7 +565,7 @@ def tumbling(
     return counts, too_late
     ### END SOLUTION
 
-# %% check="2.6" points=1
+# %% check="2.6" points=2
 check.tumbling(tumbling)
 
 # %% [markdown]
@@ -757,6 +757,102 @@ enriched = join_weather(flights, clean_wind(weather, 100, case.VALIDATION_START)
 enriched.to_parquet(scratch / "flights_enriched.parquet")
 card = {"rows": len(enriched), "with weather": int(enriched["matched"].sum()), "impossible winds": 1}
 print(card | {"version is known": len(fingerprint(enriched)) == 64})
+
+# %% [markdown]
+# ## 9. Review: code that you did not write
+#
+# You can read one value of a table and know that it is wrong. Code is harder: it may be wrong for inputs that nobody
+# has sent yet. So do not ask whether code looks right. Ask for **one valid input** for which it breaks its docstring.
+#
+# ### Exercise 2.9: review three versions of merge_stats (3 points)
+#
+# A colleague hands in three versions of `merge_stats`. Their docstring is that of exercise 2.7. All of them read the
+# chunks once and hold one at a time.
+
+# %%
+def merge_stats_a(chunks: Iterable[np.ndarray]) -> tuple[int, float, float]:
+    n, total, squares = 0, 0.0, 0.0
+    for chunk in chunks:
+        values = chunk[~np.isnan(chunk)]
+        if len(values) == 0:
+            continue
+        n += len(values)
+        total += values.sum()
+        squares += ((values - values.mean()) ** 2).sum()
+    return n, total / n, squares / (n - 1)
+
+# %%
+def merge_stats_b(chunks: Iterable[np.ndarray]) -> tuple[int, float, float]:
+    n, mean, squares = 0, 0.0, 0.0
+    for chunk in chunks:
+        for value in chunk:
+            if value == value:
+                n += 1
+                delta = value - mean
+                mean += delta / n
+                squares += delta * (value - mean)
+    return n, float(mean), float(squares / (n - 1))
+
+# %%
+def merge_stats_c(chunks: Iterable[np.ndarray]) -> tuple[int, float, float]:
+    n, mean, squares = 0, 0.0, 0.0
+    for chunk in chunks:
+        values = chunk[np.nonzero(np.nan_to_num(chunk))]
+        if len(values) == 0:
+            continue
+        delta, total = values.mean() - mean, n + len(values)
+        squares += values.var() * len(values) + delta**2 * n * len(values) / total
+        mean += delta * len(values) / total
+        n = total
+    return n, float(mean), float(squares / (n - 1))
+
+# %% [markdown]
+# Write `review_stats`: for each function one input on which it does not do what the docstring says, or `None` if it is
+# right. The input must be valid by that docstring. A small input is easier to read, and earns no more.
+
+# %% exercise="2.9"
+def review_stats() -> dict[str, dict | None]:
+    """For each version of `merge_stats` an input that exposes it, or None if it is right.
+
+    Returns a dict with the keys "merge_stats_a", "merge_stats_b" and "merge_stats_c".
+    Each value is None, or {"chunks": [...]} with a list of arrays of floats.
+    """
+    ### BEGIN SOLUTION
+    return {
+        "merge_stats_a": {"chunks": [np.array([1.0]), np.array([3.0])]},
+        "merge_stats_b": None,
+        "merge_stats_c": {"chunks": [np.array([0.0, 1.0])]},
+    }
+    ### END SOLUTION
+
+# %% check="2.9" part="merge_stats_a" points=1
+check.review_stats(review_stats, "merge_stats_a")
+
+# %% check="2.9" part="merge_stats_b" points=1
+check.review_stats(review_stats, "merge_stats_b")
+
+# %% check="2.9" part="merge_stats_c" points=1
+check.review_stats(review_stats, "merge_stats_c")
+
+# %% [markdown]
+# **What you should have seen.** The three versions on the departure delays of the year, in seven chunks:
+
+# %%
+delays = flights["dep_delay"].to_numpy()
+for version in (merge_stats_a, merge_stats_b, merge_stats_c):
+    n, mean, variance = version(np.array_split(delays, 7))
+    print(f"{version.__name__}: {n:,} delays, mean {mean:.3f}, standard deviation {variance ** 0.5:.3f}")
+
+# %% [markdown]
+# One of them has the number and the mean right and the standard deviation slightly wrong. On a dashboard nobody would
+# notice.
+
+# %%
+# claim: One of them has the number and the mean right and the standard deviation slightly wrong
+found = [version(np.array_split(delays, 7)) for version in (merge_stats_a, merge_stats_b)]
+assert found[0][0] == found[1][0] and abs(found[0][1] - found[1][1]) < 1e-9
+assert 1e-9 < abs(found[0][2] / found[1][2] - 1) < 0.05
+# unless: found = [version([np.repeat(delays[:2000], 5)]) for version in (merge_stats_a, merge_stats_b)]
 
 # %% [markdown]
 # ## Where you stand

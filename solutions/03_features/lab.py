@@ -2,8 +2,8 @@
 # # Lab 3: feature engineering
 #
 # A feature is a value that the model reads. It is computed twice: from a table when you train, and from one request
-# when the desk asks. In about 90 minutes you write eight features-to-be by hand, each followed by the tool that does
-# the same at work, and end with one model that carries its own preprocessing. Eight exercises, 10 points.
+# when the desk asks. You write eight features-to-be by hand, each followed by the tool that does the same at work,
+# and end with one model that carries its own preprocessing.
 #
 # You choose on the validation months, September and October. The test months stay shut in this lab.
 
@@ -383,7 +383,7 @@ figure.show(fig, alt=f"Planned departure and delay of flights from Newark around
 # The crosses to the left of the line are the point. Their planned time lies in the past, their delay in the future. An
 # event counts from the moment it *happened*.
 #
-# ### Exercise 3.5: an as-of mean (1 point)
+# ### Exercise 3.5: an as-of mean (2 points)
 
 # %% exercise="3.5"
 def asof_mean(events: pd.DataFrame, queries: pd.DataFrame, window: pd.Timedelta
@@ -412,7 +412,7 @@ def asof_mean(events: pd.DataFrame, queries: pd.DataFrame, window: pd.Timedelta
     return means
     ### END SOLUTION
 
-# %% check="3.5" points=1
+# %% check="3.5" points=2
 check.asof_mean(asof_mean)
 
 # %% [markdown]
@@ -451,69 +451,87 @@ print("DuckDB agrees in every row:", np.allclose(by_sql, by_hand, equal_nan=True
 
 # %% [markdown]
 # **At work, second way: a feature store.** It keeps each value with its entity (the airport) and its time. A training
-# read asks for the values *as of* each row's timestamp, an online read for the latest. Below is Google's own library;
-# on your machine it talks to the local stand-in.
+# read asks for the values *as of* each row's timestamp, an online read for the latest. Below are Google's own
+# libraries; on your machine they talk to the local stand-in.
 
 # %%
 from mlelab import vertex
 
 vertex.connect(ephemeral=True)
 
-# %%
+# %% tags=["nbval-ignore-output"]
 import logging
 import os
-from google.cloud import aiplatform, storage
+from google.cloud import aiplatform, bigquery
+from vertexai.resources.preview import FeatureGroup, FeatureOnlineStore, feature_store
 
+# %%
 logging.disable(logging.INFO)  # the library reports each step
 project = os.environ["GOOGLE_CLOUD_PROJECT"]
-bucket = storage.Client().create_bucket(f"{project}-lab3", location="us-central1")
 aiplatform.init(project=project, location="us-central1")
-store = aiplatform.Featurestore.create("desk", online_store_fixed_node_count=1)
-origins = store.create_entity_type("origins")
-_ = origins.batch_create_features({name: {"value_type": "INT64"} for name in ("minutes", "departures")})
+warehouse = bigquery.Client(project=project)
+_ = warehouse.create_dataset("desk")
 
 # %% [markdown]
-# First the values go in, each with the time from which it is true. The store wants text times in UTC.
+# History lives in BigQuery: a table with the entity in one column, the time from which a row is true in another, and a
+# column for each feature. A **feature group** registers that table, so that others find its features by name.
 
 # %%
-def upload(frame: pd.DataFrame, name: str, time: str) -> str:
-    text = frame.assign(**{time: frame[time].dt.strftime("%Y-%m-%dT%H:%M:%SZ")}).to_csv(index=False)
-    bucket.blob(name).upload_from_string(text, content_type="text/csv")
-    return f"gs://{bucket.name}/{name}"
-
-
-_ = origins.ingest_from_gcs(
-    feature_ids=["minutes", "departures"], feature_time="departed", entity_id_field="origin",
-    gcs_source_uris=upload(totals, "totals.csv", "departed"), gcs_source_type="csv")
+history = totals.rename(columns={"origin": "entity_id", "departed": "feature_timestamp"})
+_ = warehouse.load_table_from_dataframe(history, "desk.airport").result()
+source = feature_store.utils.FeatureGroupBigQuerySource(uri=f"bq://{project}.desk.airport",
+                                                        entity_id_columns=["entity_id"])
+group = FeatureGroup.create("airport", source)
+print("features:", [group.create_feature(name).name for name in ("minutes", "departures")])
 
 # %% [markdown]
-# Then each flight asks twice: as of its decision, and as of three hours before.
+# A training set asks that table, for each flight, for the latest row at or before a moment: a **point-in-time join**.
+# BigQuery has no `ASOF JOIN`. The usual way numbers the rows that qualify, the latest first, and keeps number 1. (Its
+# function `ML.ENTITY_FEATURES_AT_TIME` writes that query for you.) Each flight asks twice: as of its decision, and as
+# of three hours before.
 
 # %%
-def read_as_of(name: str, hours: int) -> pd.DataFrame:
-    rows = pd.DataFrame({"origins": week["origin"], "timestamp": week["decision_time"] - pd.Timedelta(hours=hours)})
-    store.batch_serve_to_gcs(
-        serving_feature_ids={"origins": ["minutes", "departures"]},
-        read_instances_uri=upload(rows, f"{name}.csv", "timestamp"),
-        gcs_destination_output_uri_prefix=f"gs://{bucket.name}/{name}", gcs_destination_type="csv")
-    files = sorted(blob.name for blob in bucket.list_blobs(prefix=f"{name}/"))
-    served = pd.concat([pd.read_csv(bucket.blob(file).open()) for file in files], ignore_index=True)
-    return served[["minutes", "departures"]].set_axis(week.index)
+asked = pd.DataFrame({"row": range(len(week)), "origin": week["origin"], "moment": week["decision_time"]})
+_ = warehouse.load_table_from_dataframe(asked, "desk.asked").result()
+as_of = """
+SELECT asked.row, minutes, departures
+FROM desk.asked AS asked
+LEFT JOIN desk.airport AS known ON known.entity_id = asked.origin
+  AND known.feature_timestamp <= TIMESTAMP_SUB(asked.moment, INTERVAL @hours HOUR)
+QUALIFY ROW_NUMBER() OVER (PARTITION BY asked.row ORDER BY known.feature_timestamp DESC) = 1
+ORDER BY asked.row
+"""
 
 
-passed = read_as_of("now", 0) - read_as_of("before", 3).fillna(0)
+def read_as_of(hours: int) -> pd.DataFrame:
+    before = bigquery.QueryJobConfig(query_parameters=[bigquery.ScalarQueryParameter("hours", "INT64", hours)])
+    rows = warehouse.query(as_of, before).to_arrow().to_pandas()
+    return rows[["minutes", "departures"]].set_axis(week.index)
+
+# %%
+passed = read_as_of(0) - read_as_of(3).fillna(0)
 by_store = passed["minutes"] / passed["departures"].where(passed["departures"] > 0)
 print("the feature store agrees in every row:", np.allclose(by_store, by_hand, equal_nan=True))
 
 # %% [markdown]
-# Three ways, one number. Online, the same store answers for the last moment it knows, which is what a service asks
-# for. Then it is deleted, because a real one is billed by the hour.
+# Three ways, one number. A service must not wait for a warehouse. It reads from a **feature view** of an **online
+# store**: a copy of the latest row of each entity, which a **sync** brings up to date. A view that nobody syncs goes
+# stale, and answers all the same.
 
 # %%
-latest = origins.read("EWR")
-print("EWR now:", latest[["minutes", "departures"]].to_dict("records")[0])
-store.delete(force=True)
-bucket.delete(force=True)
+online = FeatureOnlineStore.create_bigtable_store("desk")
+registered = feature_store.utils.FeatureViewRegistrySource(features=["airport.minutes", "airport.departures"])
+view = online.create_feature_view("airport", registered)
+_ = view.sync()
+print("EWR now:", {feature["name"]: feature["value"] for feature in view.read(["EWR"]).to_dict()["features"]})
+
+# %% [markdown]
+# Then the store is deleted, because a real one is billed by the hour.
+
+# %%
+online.delete(force=True)
+group.delete(force=True)
+warehouse.delete_dataset("desk", delete_contents=True)
 
 # %% [markdown]
 # Now the leaks that an as-of join prevents. The same linear model with four versions of "delay at the airport".
@@ -758,7 +776,7 @@ print(schema)
 print(hashlib.sha256(json.dumps(schema, sort_keys=True).encode()).hexdigest()[:12], "...")
 
 # %% [markdown]
-# ### Exercise 3.8: one bundle, two callers (1 point)
+# ### Exercise 3.8: one bundle, two callers (2 points)
 #
 # Write `fit_bundle`: everything in one place, with one way in for tables and one for requests. For numbers, do what you
 # did in 3.1 and then 3.6: standardise, write 0 for a missing value (the mean), and mark it. The hour of the desk is New
@@ -802,7 +820,7 @@ def fit_bundle(train: pd.DataFrame, schema: dict[str, str]
     return batch, online, schema_hash
     ### END SOLUTION
 
-# %% check="3.8" points=1
+# %% check="3.8" points=2
 check.fit_bundle(fit_bundle)
 
 # %% [markdown]
@@ -981,6 +999,110 @@ pd.DataFrame(skews).T.round(3)
 # %%
 folder.cleanup()
 
+# %% [markdown]
+# ## 9. Review: code that you did not write
+#
+# A feature that looks into the future does not fail. It flatters the model, so nobody searches for the mistake. Reviews
+# are where it is found. Do not ask whether code looks right. Ask for **one valid input** for which it
+# breaks its docstring.
+#
+# ### Exercise 3.9: review three versions of asof_mean (3 points)
+#
+# A colleague hands in three versions of `asof_mean`. Their docstring is that of exercise 3.5.
+
+# %%
+def asof_mean_a(
+    events: pd.DataFrame, queries: pd.DataFrame, window: pd.Timedelta
+) -> pd.Series:
+    means = []
+    for query in queries.itertuples():
+        here = events[events["origin"] == query.origin]
+        start, end = query.decision_time - window, query.decision_time
+        recent = here[here["departed"].between(start, end)]
+        means.append(recent["dep_delay"].mean())
+    return pd.Series(means, index=queries.index)
+
+# %%
+def asof_mean_b(
+    events: pd.DataFrame, queries: pd.DataFrame, window: pd.Timedelta
+) -> pd.Series:
+    numbered = queries.assign(row=range(len(queries)))
+    pairs = numbered.merge(events, on="origin")
+    age = pairs["decision_time"] - pairs["departed"]
+    recent = pairs[(age >= pd.Timedelta(0)) & (age < window)]
+    sums = recent.groupby("row")["dep_delay"].agg(["sum", "count"])
+    sums = sums.reindex(range(len(queries)), fill_value=0)
+    return (sums["sum"] / sums["count"].clip(lower=1)).set_axis(queries.index)
+
+# %%
+def asof_mean_c(
+    events: pd.DataFrame, queries: pd.DataFrame, window: pd.Timedelta
+) -> pd.Series:
+    def mean_before(query: pd.Series) -> float:
+        here = events[events["origin"] == query["origin"]]
+        known = here[here["scheduled"] <= query["decision_time"]]
+        recent = known[known["departed"] > query["decision_time"] - window]
+        return recent["dep_delay"].mean()
+
+    return queries.apply(mean_before, axis=1)
+
+# %% [markdown]
+# A worked example of an input: one event and one query. A flight leaves JFK ten minutes late, an hour before the
+# decision. On this input all three do what the docstring says.
+
+# %%
+decision = pd.Timestamp("2013-07-10 18:00", tz="UTC")
+planned = decision - pd.Timedelta("70min")
+one_event = pd.DataFrame({"origin": ["JFK"], "scheduled": [planned],
+                          "departed": [planned + pd.Timedelta("10min")], "dep_delay": [10]})
+one_query = pd.DataFrame({"origin": ["JFK"], "decision_time": [decision]})
+for version in (asof_mean, asof_mean_a, asof_mean_b, asof_mean_c):
+    print(f"{version.__name__:12} {version(one_event, one_query, pd.Timedelta('3h')).item()}")
+
+# %% [markdown]
+# Write `review_asof`: for each function one input on which it does not do what the docstring says, or `None` if it is
+# right. The input must be valid by that docstring. A small input is easier to read, and earns no more.
+
+# %% exercise="3.9"
+def review_asof() -> dict[str, dict | None]:
+    """For each version of `asof_mean` an input that exposes it, or None if it is right.
+
+    Returns a dict with the keys "asof_mean_a", "asof_mean_b" and "asof_mean_c". Each
+    value is None, or a dict with the arguments of `asof_mean`: `events` and `queries`,
+    frames with the columns of its docstring and no others, `departed` being `scheduled`
+    and `dep_delay` minutes; and `window`.
+    """
+    ### BEGIN SOLUTION
+    def given(minutes: int, delay: int) -> dict:
+        """One flight that left so many minutes after the decision."""
+        now = pd.Timestamp("2013-07-10 18:00", tz="UTC")
+        left = now + pd.Timedelta(minutes=minutes)
+        event = {"origin": "JFK", "scheduled": left - pd.Timedelta(minutes=delay),
+                 "departed": left, "dep_delay": delay}
+        queries = pd.DataFrame([{"origin": "JFK", "decision_time": now}])
+        return {"events": pd.DataFrame([event]), "queries": queries,
+                "window": pd.Timedelta("3h")}
+
+    return {
+        "asof_mean_a": given(-180, delay=10),
+        "asof_mean_b": given(-300, delay=10),
+        "asof_mean_c": given(10, delay=30),
+    }
+    ### END SOLUTION
+
+# %% check="3.9" part="asof_mean_a" points=1
+check.review_asof(review_asof, "asof_mean_a")
+
+# %% check="3.9" part="asof_mean_b" points=1
+check.review_asof(review_asof, "asof_mean_b")
+
+# %% check="3.9" part="asof_mean_c" points=1
+check.review_asof(review_asof, "asof_mean_c")
+
+# %% [markdown]
+# **What you should have seen.** Each of the three is a mistake that this chapter has named: a limit on the wrong side,
+# a missing value taken for 0, and a look into the future. The last one is the dear one: at the time of the decision
+# nobody knows how late a flight will be that has not left.
 # %% [markdown]
 # ## Where you stand
 

@@ -1,9 +1,8 @@
 # %% [markdown]
 # # Lab 4: evaluation and statistics
 #
-# Two models want to advise the desk. Which one is better, how sure are you, and better for what? In about 90 minutes
-# you write the nine functions with which every later chapter is judged, and compare each with the tool that people use
-# at work. Nine exercises, 10 points.
+# Two models want to advise the desk. Which one is better, how sure are you, and better for what? You write the nine
+# functions with which every later chapter is judged, and compare each with the tool that people use at work.
 #
 # Every exercise has a check. It says *what* is wrong and *why*, as often as you like. `check.hint("4.1")` gives a
 # hint, a second call gives a stronger one.
@@ -218,9 +217,12 @@ print(f"late share by day: {by_day['mean'].min():.0%} to {by_day['mean'].max():.
       f"spread {by_day['mean'].std():.3f}; luck alone would give {luck:.3f}")
 
 # %% [markdown]
-# So the unit to draw is the **day**, with all its flights.
+# So the unit to draw is the **day**, with all its flights. Rows that belong together are a *cluster*, and this is the
+# **cluster bootstrap**. (The argument and the function below say "block". In statistics, a *block bootstrap* draws
+# stretches of time from one series. The page tries that as well, with three days in a row, since a bad day often
+# follows a bad day.)
 #
-# ### Exercise 4.3: bootstrap whole blocks (1 point)
+# ### Exercise 4.3: bootstrap whole days (1 point)
 #
 # Write `block_bootstrap`. One draw takes as many blocks as there are, with replacement; a block that is drawn twice is
 # in twice, with all its rows.
@@ -252,37 +254,58 @@ def block_bootstrap(y: np.ndarray, p: np.ndarray, blocks: np.ndarray,
 check.block_bootstrap(block_bootstrap)
 
 # %% [markdown]
-# **What you should have seen.**
+# **What you should have seen.** A hundred draws, with your function:
 
 # %%
 test = sealed.open("how sure is the AUC?")
 late, p = test["late"].to_numpy(), test["p"].to_numpy()
 low, high = block_bootstrap(late, p, test["date"].to_numpy(), roc_auc_score, 100, seed=0)
-print(f"AUC {roc_auc_score(late, p):.3f}, by day: 95 % from {low:.3f} to {high:.3f}")
+print(f"AUC {roc_auc_score(late, p):.2f}, by day: 95 % from {low:.2f} to {high:.2f}")
+
+# %% [markdown]
+# Two digits, and no more: each limit rests on the two or three draws at its end. With another seed they move. For
+# thousands of draws do not copy rows. AUC counts pairs, so count the pairs of each two days once, and weight them by
+# how often the days were drawn:
+
+# %%
+limits = pd.DataFrame(index=["low", "high"])
+for draws in (100, 5_000):
+    thousands = case.auc_by_days(test["late"], {"linear": p}, test["date"], draws)["linear"]
+    limits[f"{draws:,} draws"] = thousands.quantile([0.025, 0.975]).to_numpy()
+limits.round(3)
 
 # %% [markdown]
 # **At work:** `scipy.stats.bootstrap`. It draws single rows, unless you give it the days as the sample and a statistic
 # that looks up their rows. **Predict:** how much narrower is the interval from single rows?
 
 # %%
-test = sealed.open("how sure is the AUC?")
-late, p = test["late"].to_numpy(), test["p"].to_numpy()
-rows_of_day = list(test.groupby("date").indices.values())
+day_of_row, names_of_days = pd.factorize(test["date"])
+how = {"n_resamples": 1_000, "vectorized": False, "method": "percentile", "random_state": 1}
 
 
-def auc_of_days(drawn):
-    rows = np.concatenate([rows_of_day[day] for day in drawn])
-    return roc_auc_score(late[rows], p[rows])
+def auc_of_rows(rows):
+    return case.weighted_auc(late, p, np.bincount(rows, minlength=len(late)))
 
 
-how = {"n_resamples": 100, "vectorized": False, "method": "percentile", "random_state": 1}
-by_row = stats.bootstrap((late, p), roc_auc_score, paired=True, **how).confidence_interval
-by_day = stats.bootstrap((np.arange(len(rows_of_day)),), auc_of_days, **how).confidence_interval
+def auc_of_days(days):
+    return case.weighted_auc(late, p, np.bincount(days, minlength=len(names_of_days))[day_of_row])
+
+
+by_row = stats.bootstrap((np.arange(len(late)),), auc_of_rows, **how).confidence_interval
+by_day = stats.bootstrap((np.arange(len(names_of_days)),), auc_of_days, **how).confidence_interval
 print("by flight: from {:.3f} to {:.3f}".format(*by_row))
 print("by day:    from {:.3f} to {:.3f}".format(*by_day))
 
 # %% [markdown]
 # The interval by flight pretends that every flight is evidence of its own. The evidence is 61 days.
+
+# %%
+# claim: how much narrower is the interval from single rows
+# unless: by_day = (by_row[0] + 0.0001, by_row[1] - 0.0001)
+assert by_row[1] - by_row[0] < (by_day[1] - by_day[0]) / 2
+# claim: The evidence is 61 days
+assert len(names_of_days) == 61
+# unless: names_of_days = names_of_days[:60]
 
 # %% [markdown]
 # ## 4. Validate as you will be used
@@ -462,7 +485,7 @@ print(f"NDCG@2 {(gain / discount)[:2].sum() / (np.sort(gain)[::-1] / discount)[:
 print(f"average precision {np.mean([1 / 2, 2 / 4]):.3f}: late flights stand at ranks 2 and 4")
 
 # %% [markdown]
-# ### Exercise 4.6: rank list by list (1 point)
+# ### Exercise 4.6: rank list by list (2 points)
 
 # %% exercise="4.6"
 def rank_quality(lists: np.ndarray, gain: np.ndarray, score: np.ndarray, k: int
@@ -491,7 +514,7 @@ def rank_quality(lists: np.ndarray, gain: np.ndarray, score: np.ndarray, k: int
     return {"ndcg": float(np.mean(ndcg)), "map": float(np.mean(precision))}
     ### END SOLUTION
 
-# %% check="4.6" points=1
+# %% check="4.6" points=2
 check.rank_quality(rank_quality)
 
 # %% [markdown]
@@ -595,7 +618,12 @@ check.paired_difference(paired_difference)
 test = sealed.open("are the trees better than the linear model?")
 late, old, new = (test[column].to_numpy() for column in ("late", "p", "p_trees"))
 found = paired_difference(late, old, new, test["date"].to_numpy(), roc_auc_score, 100, seed=0)
-print("AUC, trees minus linear: {:+.4f}, by day from {:+.4f} to {:+.4f}".format(*found))
+print("AUC, trees minus linear: {:+.2f}, by day from {:+.2f} to {:+.2f}".format(*found))
+
+# %%
+both = case.auc_by_days(test["late"], {"linear": old, "trees": new}, test["date"], draws=5_000)
+low, high = (both["trees"] - both["linear"]).quantile([0.025, 0.975])
+print(f"the same from 5,000 draws: {found[0]:+.4f}, from {low:+.4f} to {high:+.4f}")
 
 # %% [markdown]
 # Not proven, and not refuted: the days allow anything from a loss to a gain. **At work:**
@@ -632,7 +660,7 @@ print(f"{planned:,} connections in each arm")
 # The test itself, at the end: `z = (share_b - share_a) / sqrt(2 m (1 - m) / n)` with the pooled share m, and the
 # two-sided p-value `2 * norm.sf(abs(z))`.
 #
-# ### Exercise 4.8: one look, at the planned size (1 point)
+# ### Exercise 4.8: one look, at the planned size (2 points)
 
 # %% exercise="4.8"
 def ab_test(a: np.ndarray, b: np.ndarray, p0: float, p1: float, alpha: float = 0.05,
@@ -662,7 +690,7 @@ def ab_test(a: np.ndarray, b: np.ndarray, p0: float, p1: float, alpha: float = 0
     return {"n": n, "p_value": p_value, "verdict": verdict}
     ### END SOLUTION
 
-# %% check="4.8" points=1
+# %% check="4.8" points=2
 check.ab_test(ab_test)
 
 # %% [markdown]
@@ -689,6 +717,18 @@ missed_a, missed_b = rng.binomial(planned, [[0.30], [0.28]], (2, 1_000))
 p_values = [stats.chi2_contingency([[a, planned - a], [b, planned - b]], correction=False).pvalue
             for a, b in zip(missed_a, missed_b)]
 print(f"a real difference of 2 points is found in {np.mean(np.array(p_values) < 0.05):.0%} of the tests")
+
+# %% [markdown]
+# Now that you have written both formulas once, statsmodels has them. It asks for the share of the second arm and the
+# difference to find:
+
+# %%
+from statsmodels.stats.proportion import proportions_ztest, samplesize_proportions_2indep_onetail
+
+cases = samplesize_proportions_2indep_onetail(p0 - p1, p1, power=0.80, alpha=0.05, alternative="two-sided")
+z, p_value = proportions_ztest([300, 265], [1_000, 1_000])
+print(f"cases in each arm: {int(np.ceil(cases)):,}, as you planned: {int(np.ceil(cases)) == planned}")
+print(f"p-value of 300 and 265 of 1,000: {p_value:.3f}")
 
 # %% [markdown]
 # ### One result, two readings
@@ -795,6 +835,99 @@ case.evaluation_card(test, threshold=1 / 6).round(3)
 # %%
 for question in dict.fromkeys(sealed.openings):
     print(f"{sealed.openings.count(question)} x {question}")
+
+# %% [markdown]
+# ## 11. Review: code that you did not write
+#
+# A number on an evaluation card is only as good as the code behind it, and somebody else wrote that code. Do not ask
+# whether it looks right. Ask for **one valid input** for which it breaks its docstring.
+#
+# ### Exercise 4.10: review three versions of calibration_table (3 points)
+#
+# A colleague hands in three versions of `calibration_table`. Their docstring is that of exercise 4.5.
+
+# %%
+def calibration_table_a(
+    y: np.ndarray, p: np.ndarray, bins: int
+) -> tuple[pd.DataFrame, float]:
+    rows = []
+    place = np.clip(np.floor(p * bins), 0, bins - 1)
+    for number in range(bins):
+        inside = place == number
+        if inside.any():
+            rows.append((inside.sum(), p[inside].mean(), y[inside].mean()))
+    table = pd.DataFrame(rows, columns=["count", "mean_p", "share"])
+    gap = (table["share"] - table["mean_p"]).abs()
+    return table, float((gap * table["count"]).sum() / table["count"].sum())
+
+# %%
+def calibration_table_b(
+    y: np.ndarray, p: np.ndarray, bins: int
+) -> tuple[pd.DataFrame, float]:
+    edges = np.linspace(0, 1, bins + 1)
+    place = pd.cut(p, edges, labels=False, include_lowest=True)
+    rows = pd.DataFrame({"p": p, "y": y}).groupby(place)
+    table = rows.agg(count=("y", "size"), mean_p=("p", "mean"), share=("y", "mean"))
+    gap = (table["share"] - table["mean_p"]).abs()
+    return table, float(np.average(gap, weights=table["count"]))
+
+# %%
+def calibration_table_c(
+    y: np.ndarray, p: np.ndarray, bins: int
+) -> tuple[pd.DataFrame, float]:
+    place = np.minimum((p * bins).astype(int), bins - 1)
+    rows = pd.DataFrame({"p": p, "y": y}).groupby(place)
+    table = rows.agg(count=("y", "size"), mean_p=("p", "mean"), share=("y", "mean"))
+    gap = table["share"] - table["mean_p"]
+    return table, float(abs(np.average(gap, weights=table["count"])))
+
+# %% [markdown]
+# Write `review_calibration`: for each function one input on which it does not do what the docstring says, or `None` if
+# it is right. The input must be valid by that docstring. A small input is easier to read, and earns no more.
+
+# %% exercise="4.10"
+def review_calibration() -> dict[str, dict | None]:
+    """For each version of `calibration_table` an input that exposes it, or None.
+
+    Returns a dict with the keys "calibration_table_a", "calibration_table_b" and
+    "calibration_table_c". Each value is None, if the function is right, or a dict with
+    the arguments of `calibration_table`: `y`, `p` and `bins`. Where a chance in `p`
+    lies on a limit, it does so exactly, such as 0.5 with 2 bins.
+    """
+    ### BEGIN SOLUTION
+    on_a_limit = {"y": np.array([1, 0]), "p": np.array([0.5, 0.25]), "bins": 2}
+    both_ways = {"y": np.array([1, 0]), "p": np.array([0.25, 0.75]), "bins": 2}
+    return {"calibration_table_a": None, "calibration_table_b": on_a_limit,
+            "calibration_table_c": both_ways}
+    ### END SOLUTION
+
+# %% check="4.10" part="calibration_table_a" points=1
+check.review_calibration(review_calibration, "calibration_table_a")
+
+# %% check="4.10" part="calibration_table_b" points=1
+check.review_calibration(review_calibration, "calibration_table_b")
+
+# %% check="4.10" part="calibration_table_c" points=1
+check.review_calibration(review_calibration, "calibration_table_c")
+
+# %% [markdown]
+# **What you should have seen.** The three versions on the validation months:
+
+# %%
+y, p = validation["late"].to_numpy(), validation["p"].to_numpy()
+for version in (calibration_table_a, calibration_table_b, calibration_table_c):
+    print(f"{version.__name__}: expected calibration error {version(y, p, 10)[1]:.4f}")
+
+# %% [markdown]
+# No chance of the model lies exactly on a limit, so two of the versions agree on all flights of two months. The third
+# reports a smaller error than there is, because gaps up and gaps down cancel. It flatters the model, and nobody looks
+# for that.
+
+# %%
+# claim: No chance of the model lies exactly on a limit
+# claim: reports a smaller error than there is
+errors = [version(y, p, 10)[1] for version in (calibration_table_a, calibration_table_b, calibration_table_c)]
+assert not (p * 10 == np.round(p * 10)).any() and abs(errors[0] - errors[1]) < 1e-12 and errors[2] < errors[0]
 
 # %% [markdown]
 # ## Where you stand

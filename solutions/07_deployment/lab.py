@@ -1,9 +1,8 @@
 # %% [markdown]
 # # Lab 7: deployment and serving
 #
-# The desk wants the alert on its screens. In about 90 minutes you put the model into a bundle, serve it in four ways,
-# find out how much each can take, let a new version in through a small door, and find the way back out. Ten exercises,
-# 10 points.
+# The desk wants the alert on its screens. You put the model into a bundle, serve it in four ways, find out how much
+# each can take, let a new version in through a small door, and find the way back out.
 #
 # Everything is real and on this machine: servers are processes on loopback ports, and they end with this notebook.
 
@@ -64,7 +63,7 @@ small = save_small(folder / "small", transform, [0.1, 0.2], -1.8, schema=3)
 print(sorted(path.name for path in (folder / "small").iterdir()), "digest", small[:8])
 
 # %% [markdown]
-# ### Exercise 7.1: load it, or refuse (1 point)
+# ### Exercise 7.1: load it, or refuse (2 points)
 #
 # Write `load_bundle`. Somebody may have changed a byte, copied half of it, or put another model into the folder with a
 # manifest that fits. You know the digest of the manifest from a place where nobody else can write.
@@ -106,7 +105,7 @@ def load_bundle(
     return predict
     ### END SOLUTION
 
-# %% check="7.1" points=1
+# %% check="7.1" points=2
 check.load_bundle(load_bundle)
 
 # %% [markdown]
@@ -558,7 +557,7 @@ print("the champion is version", state["aliases"]["champion"][-1])
 # The alias keeps the versions that a rollback can go back to, the present one last. Which version answered on Tuesday
 # is not in the registry: it is in the service's log, where each answer names its version.
 #
-# ### Exercise 7.7: what a registry allows (1 point)
+# ### Exercise 7.7: what a registry allows (2 points)
 
 # %% exercise="7.7"
 def apply_event(registry: dict, event: dict) -> dict:
@@ -598,7 +597,7 @@ def apply_event(registry: dict, event: dict) -> dict:
     return new
     ### END SOLUTION
 
-# %% check="7.7" points=1
+# %% check="7.7" points=2
 check.apply_event(apply_event)
 
 # %% [markdown]

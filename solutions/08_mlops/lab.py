@@ -1,9 +1,8 @@
 # %% [markdown]
 # # Lab 8: automation, orchestration, CI/CD/CT
 #
-# Everything that you did by hand in seven labs must happen again next month, without you. In about 75 minutes you build
-# the parts of an orchestrator, run the case in two real ones, and decide when to train again. Eight exercises, 13
-# points.
+# Everything that you did by hand in seven labs must happen again next month, without you. You build the parts of an
+# orchestrator, run the case in two real ones, and decide when to train again.
 
 # %%
 import hashlib

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Lab 9: monitoring and maintenance
 #
-# It is the first of September. The model of August serves, and nobody will look at it again unless something tells them
-# to. In about 90 minutes you replay four months against the running service, build what tells them, and find out which
-# of the usual alarms deserve to be kept on. Nine exercises, 10 points.
+# It is the first of September. The model of August serves, and nobody will look at it again unless something tells
+# them to. You replay four months against the running service, build what tells them, and find out which of the usual
+# alarms deserve to be kept on.
 
 # %%
 import json
@@ -383,7 +383,7 @@ hours = case.arrival_hours(raw, airports) + case.LEAD_HOURS
 print(f"hours from prediction to label: median {hours.median():.1f}, 95 % within {hours.quantile(0.95):.1f}")
 
 # %% [markdown]
-# ### Exercise 9.4: as of now (2 points)
+# ### Exercise 9.4: as of now (1 point)
 #
 # Whoever looks at eight in the evening sees the flights that have landed. Those are the punctual ones.
 
@@ -405,7 +405,7 @@ def performance_asof(log: pd.DataFrame, labels: pd.DataFrame, now: float) -> dic
     return {"late_share": known["late"].mean(), "coverage": coverage, "mature": bool(coverage >= 0.95)}
     ### END SOLUTION
 
-# %% check="9.4" points=2
+# %% check="9.4" points=1
 check.performance_asof(performance_asof)
 
 # %% [markdown]

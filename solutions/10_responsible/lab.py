@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Lab 10: responsible AI
 #
-# Somebody was refused a loan, somebody got no alert, somebody is in your training data. In about 90 minutes you audit
-# decisions by group, find out how sure you can be, mitigate and see what it costs, explain one decision, guard the
-# people in the data, and write it all down. Eleven exercises, 13 points.
+# Somebody was refused a loan, somebody got no alert, somebody is in your training data. You audit decisions by group,
+# find out how sure you can be, mitigate and see what it costs, explain one decision, guard the people in the data,
+# and write it all down.
 
 # %%
 import itertools
@@ -319,7 +319,7 @@ assert 0.899 < (good["p"] >= limit).mean() < 0.9
 assert limit not in set(good["p"]) and (good["p"] >= good.loc[good["p"] < limit, "p"].max()).mean() >= 0.9
 
 # %% [markdown]
-# ### Exercise 10.5: equal opportunity, with the bill (1 point)
+# ### Exercise 10.5: equal opportunity, with the bill (2 points)
 
 # %% exercise="10.5"
 def mitigate(
@@ -354,7 +354,7 @@ def mitigate(
     return {"thresholds": own, "before": bill(same), "after": bill(own)}
     ### END SOLUTION
 
-# %% check="10.5" points=1
+# %% check="10.5" points=2
 check.mitigate(mitigate)
 
 # %% [markdown]
@@ -495,7 +495,7 @@ for name, extra in {"alone": [], "with its twin": ["twin"]}.items():
 # For one decision there is **Shapley's** answer: what a column adds, averaged over all orders in which the columns
 # might have become known.
 #
-# ### Exercise 10.6: exact Shapley values (1 point)
+# ### Exercise 10.6: exact Shapley values (2 points)
 
 # %% exercise="10.6"
 def exact_shapley(f, x: np.ndarray, background: np.ndarray) -> np.ndarray:
@@ -526,7 +526,7 @@ def exact_shapley(f, x: np.ndarray, background: np.ndarray) -> np.ndarray:
     return values
     ### END SOLUTION
 
-# %% check="10.6" points=1
+# %% check="10.6" points=2
 check.exact_shapley(exact_shapley)
 
 # %% [markdown]

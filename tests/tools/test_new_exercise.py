@@ -24,7 +24,7 @@ def course(tmp_path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("area", "number"), [("00_start", "0.9"), ("03_features", "3.9")])
+@pytest.mark.parametrize(("area", "number"), [("00_start", "0.9"), ("03_features", "3.10")])
 def test_the_pieces_of_a_new_exercise_pass_at_once(course, area, number):
     before = {path: path.read_bytes() for path in course.rglob("*") if path.is_file()}
     touched = new_exercise.new(course, area, number, "share_at_least", "A share")

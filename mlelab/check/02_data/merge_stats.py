@@ -44,7 +44,7 @@ class merge_stats:
 
     atol = 1e-6  # what rounding does to a mean near 1e8
 
-    def run(merge_stats, chunks, large, **_):
+    def run(merge_stats, chunks, large=0, **_):
         seen = _seen(merge_stats, chunks)
         if large:
             tracemalloc.start()
@@ -59,7 +59,7 @@ class merge_stats:
             seen["many"], seen["holds at most half of them"] = held["answer"], peak < MANY * SIZE * 8 / 2
         return seen
 
-    def see(seen, unit, far, **_):
+    def see(seen, unit=1, far=0, **_):
         n, mean, variance = seen["answer"]
         return seen | {"answer": (n, (mean - far) / unit, variance / unit**2)}
 
