@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 import uuid
 from functools import partial
 from graphlib import TopologicalSorter
@@ -170,18 +171,15 @@ for client in range(3):
 # ### Exercise 8.3: retry (1 point)
 
 # %% exercise="8.3"
-def retry(
-    call, transient: tuple, attempts: int, wait: float, sleep, draw
-) -> object:
+def retry(call, transient: tuple, attempts: int, wait: float, sleep) -> object:
     """The result of call(key), tried up to `attempts` times.
 
     call: takes an idempotency key, a text that is the same for all attempts of this
     request and of no other request, in no other process either: make it at random.
     transient: exception classes that may pass by themselves, with what is derived from
     them; every other error comes out at once.
-    wait: seconds before the second attempt, doubled for each further one; jitter: each
-    wait is multiplied by 0.5 + draw(), a new random number from 0 to 1 each time.
-    sleep: call it to wait.
+    wait: seconds before the second attempt; each wait is twice the one before.
+    sleep: call it with these seconds to wait. The random part is its work.
     After the last attempt its error comes out as it is.
     """
     ### BEGIN SOLUTION
@@ -190,7 +188,7 @@ def retry(
         try:
             return call(key)
         except transient:
-            sleep(wait * 2**attempt * (0.5 + draw()))
+            sleep(wait * 2**attempt)
     return call(key)
     ### END SOLUTION
 
@@ -213,8 +211,11 @@ def register(key: str) -> str:
     return done[key]
 
 
-print(retry(register, (TimeoutError,), 5, 0.01, lambda seconds: None, rng.random), "after", len(heard),
-      "attempts; registered:", len(done))
+def sleep(seconds: float) -> None:
+    time.sleep(seconds * (0.5 + rng.random()))
+
+
+print(retry(register, (TimeoutError,), 5, 0.01, sleep), "after", len(heard), "attempts; registered:", len(done))
 
 # %% [markdown]
 # **At work:** the library **tenacity**. The same rule as a decorator, with a key that is made once:
