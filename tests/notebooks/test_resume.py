@@ -22,12 +22,12 @@ matplotlib.use("Agg")
 import mlelab
 from mlelab.check.resume import cells
 from mlelab.check.source import lab_source
-area, section = sys.argv[1], int(sys.argv[2])
-check = mlelab.start(area)
-check.resume(section)
-for place, _, code in list(cells(lab_source(area))):
-    if place >= section:
-        exec(compile(code, f"section {place}", "exec"), globals())
+_area, _section = sys.argv[1], int(sys.argv[2])
+_below = [code for place, _, code in cells(lab_source(_area)) if place >= _section]
+check = mlelab.start(_area)
+check.resume(_section)
+for _code in _below:
+    exec(compile(_code, "below", "exec"), globals())
 """
 
 
