@@ -101,11 +101,11 @@ def fit_trees(rows: pd.DataFrame):
     return make_pipeline(numbers, trees).fit(rows, rows["late"])
 
 
-sizes, curves, whole, verdicts = [1_000, 3_000, 10_000, 30_000, 90_000], {}, {}, {}
-for name, fit_it in {"linear": fit, "trees": fit_trees}.items():
-    curves[name], verdicts[name] = learning_curve(fit_it, score, train_flights, validation, sizes, [0, 1, 2],
-                                                  min_gain=0.005)
-    whole[name] = score(fit_it(train_flights), validation)
+sizes, models = [1_000, 3_000, 10_000, 30_000, 90_000], {"linear": fit, "trees": fit_trees}
+learned = {name: learning_curve(fit_it, score, train_flights, validation, sizes, [0, 1, 2], min_gain=0.005)
+           for name, fit_it in models.items()}
+curves = {name: curve for name, (curve, _) in learned.items()}
+whole = {name: score(fit_it(train_flights), validation) for name, fit_it in models.items()}
 
 # %%
 fig, ax = plt.subplots()
@@ -117,7 +117,7 @@ ax.set(xscale="log", xlabel="training flights", ylabel="AUC, September and Octob
 figure.show(fig, alt="AUC against training flights for three shuffles. " + " ".join(
     f"{name}: {curve.loc[1_000].mean():.3f} with 1,000 flights, {curve.loc[30_000].mean():.3f} with 30,000, "
     f"{whole[name]:.3f} with all." for name, curve in curves.items()))
-print("worth scaling from 30,000 to 90,000 flights:", verdicts)
+print("worth scaling from 30,000 to 90,000 flights:", {name: worth for name, (_, worth) in learned.items()})
 
 # %%
 for name, curve in curves.items():

@@ -15,10 +15,12 @@ from mlelab.check.misconceptions import MISCONCEPTIONS
 from tests.journeys.students import BROKEN, DELETED, ROOT, UNSOLVED, handed_in
 from tests.wrong_answers import answers
 
+REVIEWED = ("check-1-8-make_label_a", "check-1-8-make_label_b", "check-1-8-make_label_c")
 POINTS = {
     "00_start": {"check-0-1": 1, "check-0-2": 1},
     "01_lifecycle": {"check-1-1": 1, "check-1-2": 1, "check-1-3": 1, "check-1-4": 2, "check-1-5": 1,
-                     "check-1-6-measure": 1, "check-1-6-label": 1, "check-1-6-way-out": 1, "check-1-7": 1},
+                     "check-1-6-measure": 1, "check-1-6-label": 1, "check-1-6-way-out": 1, "check-1-7": 1,
+                     **dict.fromkeys(REVIEWED, 1)},
 }
 # What each student hands in instead of our solutions, and the points that this must cost. nbgrader takes students in
 # the order of the alphabet: the broken work comes first, and must not stop the batch.
@@ -26,9 +28,10 @@ STUDENTS = {
     ("broken", "00_start"): ({"0.1": BROKEN}, {"check-0-1"}),
     ("broken", "01_lifecycle"): ({"1.1": "missing_counts_as_on_time", "1.2": "publication_delay_ignored",
                                   "1.3": UNSOLVED, "1.5": DELETED, "1.6": "no_fallback", "1.7": BROKEN},
-                                 set(POINTS["01_lifecycle"]) - {"check-1-4", "check-1-6-measure", "check-1-6-label"}),
+                                 set(POINTS["01_lifecycle"]) - {"check-1-4", "check-1-6-measure", "check-1-6-label",
+                                                                *REVIEWED}),
     ("empty", "00_start"): ({"0.1": UNSOLVED, "0.2": UNSOLVED}, {"check-0-1", "check-0-2"}),
-    ("empty", "01_lifecycle"): (dict.fromkeys(["1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7"], UNSOLVED),
+    ("empty", "01_lifecycle"): (dict.fromkeys(["1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.8"], UNSOLVED),
                                 set(POINTS["01_lifecycle"])),
     ("solved", "00_start"): ({}, set()),
     ("solved", "01_lifecycle"): ({}, set()),
