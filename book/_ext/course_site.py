@@ -342,7 +342,7 @@ def visit_math_block(translator, node) -> None:
 def mathml(node: nodes.Element, block: bool) -> str:
     """A formula as MathML, which every current browser draws by itself."""
     try:
-        return tex2mathml(node.astext(), as_block=block)
+        return tex2mathml(node.astext(), as_block=block).replace("&ApplyFunction;", "&#x2061;")  # XHTML lacks its name
     except MathError as error:
         logger.warning(f"cannot write this formula as MathML: {error}", location=node)
         return ""

@@ -82,6 +82,8 @@ review.wrong(review_report, "group_report_b",
              everybody_is_in_one_group_and_chosen=case("aa", [1, 0], [1, 1]),
              a_chance_for_a_decision=dict(case("ab", [1, 1], [1, 1]), chosen=np.array([0.7, 0.2])),
              arrays_of_two_lengths=case("abb", [1, 1], [1, 1]),
+             true_and_false=dict(case("aa", [1, 0], [1, 0]), y=np.array([True, False])),
+             numbers_for_names=dict(case("aa", [1, 0], [1, 0]), group=np.array([1, 1])),
              no_rows=case("", [], []))
 review.wrong(review_report, "group_report_c",
              suspected_for_its_looks=case("aabb", [1, 0, 0, 0], [1, 1, 1, 0]),
