@@ -179,4 +179,5 @@ def local(
         environment.undo()
         for name, value in before.items():  # a server that was there before
             os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+        environment.tell_fsspec()
         cloud.close()

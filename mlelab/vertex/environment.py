@@ -27,7 +27,7 @@ def apply(variables: Mapping[str, str]) -> None:
     before = {name: [value, os.environ.get(name)] for name, value in variables.items()}
     os.environ.update(variables)
     os.environ[BEFORE] = json.dumps(before)
-    _tell_fsspec()
+    tell_fsspec()
 
 
 def undo() -> None:
@@ -44,7 +44,7 @@ def undo() -> None:
         if os.environ.get(name) == ours:
             os.environ.pop(name, None) if old is None else os.environ.__setitem__(name, old)
     if before:
-        _tell_fsspec()
+        tell_fsspec()
 
 
 def is_ours(account: str | None) -> bool:
@@ -56,7 +56,7 @@ def is_ours(account: str | None) -> bool:
     return isinstance(key, dict) and str(key.get("token_uri", "")).startswith("http://127.0.0.1:")
 
 
-def _tell_fsspec() -> None:
+def tell_fsspec() -> None:
     """fsspec, where it is loaded already, must read its variables again."""
     if config := sys.modules.get("fsspec.config"):
         if "FSSPEC_GCS" not in os.environ:
