@@ -32,7 +32,6 @@ from mlelab.check.source import pack
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 REPOSITORY, VERSION, EXTRAS = PROJECT["urls"]["Repository"], PROJECT["version"], PROJECT["optional-dependencies"]
-CHAPTERS = ROOT / "book" / "chapters.yml"
 KERNEL = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
           "language_info": {"name": "python"}}
 
@@ -68,7 +67,7 @@ def solution_notebook(source: Path) -> nbformat.NotebookNode:
     title = notebook.cells[0]
     title.source += "\n\n" + BADGES.format(slug=REPOSITORY.removeprefix("https://github.com/"), area=area,
                                            book=PROJECT["urls"]["Documentation"])
-    length = minutes.lab(area)
+    length = minutes.lab(area, ROOT)
     title.source += "\n\n" + LENGTH.format(length=length, exercises=len(length.exercises),
                                            path=", ".join(length.path))
     title.source += RESUME if SECTION.search(source.read_text(encoding="utf-8")) else ""
@@ -126,7 +125,8 @@ def stale_files(only: str | None = None) -> list[str]:
             target.mkdir(parents=True)
             nbformat.write(made, target / "lab.ipynb")
         write_labs(Path(scratch))
-        stale += ["book/chapters.yml"] * (CHAPTERS.read_text(encoding="utf-8") != minutes.write())
+        chapters = ROOT / "book" / "chapters.yml"
+        stale += ["book/chapters.yml"] * (chapters.read_text(encoding="utf-8") != minutes.write(ROOT))
         stale += [str(path.relative_to(ROOT)) for path, text in packed_oracles() if _bytes(path) != text.encode()]
         names = {str(path.relative_to(base)) for base in (ROOT, Path(scratch))
                  for path in base.glob(f"labs/{only or '*'}/*") if path.is_file()}
@@ -187,7 +187,7 @@ def main() -> int:
         nbformat.write(notebook, source.with_suffix(".ipynb"))
     print("clearing solutions …", flush=True)
     write_labs(ROOT)
-    CHAPTERS.write_text(minutes.write(), encoding="utf-8")
+    (ROOT / "book" / "chapters.yml").write_text(minutes.write(ROOT), encoding="utf-8")
     for path, text in packed_oracles():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

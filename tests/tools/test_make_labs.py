@@ -46,6 +46,8 @@ def course(tmp_path, monkeypatch):
     (folder / "lab.py").write_text(SOURCE)
     shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
     shutil.copytree(ROOT / "tools", tmp_path / "tools")
+    (tmp_path / "book").mkdir()
+    shutil.copy(ROOT / "book" / "chapters.yml", tmp_path / "book")
     monkeypatch.setattr(make_labs, "ROOT", tmp_path)
     monkeypatch.setattr(make_labs, "BOOTSTRAP", "area = '{area}'")
     return tmp_path
