@@ -462,6 +462,8 @@ vertex.connect(ephemeral=True)
 # %% tags=["nbval-ignore-output"]
 import logging
 import os
+import warnings
+
 from google.cloud import aiplatform, bigquery
 from vertexai.resources.preview import FeatureGroup, FeatureOnlineStore, feature_store
 
@@ -469,6 +471,7 @@ from vertexai.resources.preview import FeatureGroup, FeatureOnlineStore, feature
 logging.disable(logging.INFO)  # the library reports each step
 project = os.environ["GOOGLE_CLOUD_PROJECT"]
 aiplatform.init(project=project, location="us-central1")
+warnings.filterwarnings("ignore", message="Loading pandas DataFrame")  # names a package that nothing here needs
 warehouse = bigquery.Client(project=project)
 _ = warehouse.create_dataset("desk")
 
