@@ -116,9 +116,7 @@ def late_share(delays: np.ndarray, threshold: float) -> float:
     """
     ### BEGIN SOLUTION
     arrived = delays[~np.isnan(delays)]
-    if len(arrived) == 0:
-        return float("nan")
-    return float((arrived >= threshold).mean())
+    return float((arrived >= threshold).mean()) if arrived.size else float("nan")
     ### END SOLUTION
 
 # %% check="0.2" points=1

@@ -117,8 +117,10 @@ def cache_key(step: str, code: str, inputs: dict[str, Path], params: dict) -> st
     process. The environment stays the same; at work it belongs into the key.
     """
     ### BEGIN SOLUTION
-    contents = {name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in inputs.items()}
-    return hashlib.sha256(json.dumps([step, code, contents, params], sort_keys=True).encode()).hexdigest()
+    contents = {name: hashlib.sha256(path.read_bytes()).hexdigest()
+                for name, path in inputs.items()}
+    said = json.dumps([step, code, contents, params], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
     ### END SOLUTION
 
 # %% check="8.2" points=1

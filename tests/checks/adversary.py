@@ -40,7 +40,8 @@ def victims(exercise: Exercise) -> list[tuple[str, Callable]]:
     if isinstance(exercise.body, Review):
         return list(_of_a_review(exercise))
     made = []
-    for mutant in mutants(self_contained(lab_source(exercise.lab.area), exercise.number)):
+    written = not inspect.signature(learner_function(exercise)).parameters
+    for mutant in mutants(self_contained(lab_source(exercise.lab.area), exercise.number), written):
         with contextlib.suppress(Exception):  # a mutant that cannot even be defined is dead
             made.append((mutant.what, mutant.function(exercise.name)))
     return made + list(_frozen(exercise))

@@ -29,17 +29,21 @@ class Mutant:
         return scope[name]
 
 
-def mutants(program: str) -> list[Mutant]:
-    """All mutants of a program, without repeats and without those that are the same code."""
+def mutants(program: str, written: bool = False) -> list[Mutant]:
+    """All mutants of a program, without repeats and without those that are the same code.
+
+    A written answer's texts and numbers are one example of many: they are not changed, its fields are emptied and
+    dropped.
+    """
     tree = ast.parse(program)
     body = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
     places = [place for top in body for place in ast.walk(top)]
     seen, made, original = {}, [], ast.unparse(tree)
-    skipped = _not_code(body)
+    skipped = _not_code(body) | (_examples(body) if written else set())
     for number, node in enumerate(places):
         if id(node) in skipped:
             continue
-        for before, after, change in _changes(node):
+        for before, after, change in [*_changes(node), *(_emptied(node) if written else ())]:
             changed = copy.deepcopy(tree)
             twins = [place for top in changed.body if isinstance(top, (ast.FunctionDef, ast.ClassDef))
                      for place in ast.walk(top)]
@@ -71,6 +75,21 @@ def _not_code(body) -> set[int]:
             if isinstance(node, ast.Raise):  # the text of a message
                 skipped |= {id(inner) for inner in ast.walk(node)}
     return skipped
+
+
+def _examples(body) -> set[int]:
+    """What stands in the fields of a written answer."""
+    return {id(part) for top in body for node in ast.walk(top) if isinstance(node, ast.Dict)
+            for value in node.values for part in ast.walk(value)}
+
+
+def _emptied(node: ast.AST) -> Iterator[tuple[str, str, Callable]]:
+    """Each field of a written answer empty, None, or not there."""
+    for place, key in enumerate(node.keys if isinstance(node, ast.Dict) else ()):
+        for value in ("", None):
+            yield (f"field {_text(key)}", repr(value),
+                   lambda n, p=place, v=value: n.values.__setitem__(p, ast.Constant(v)))
+        yield f"field {_text(key)}", "nothing", lambda n, p=place: (n.keys.pop(p), n.values.pop(p))
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, str, Callable]]:
