@@ -1,4 +1,4 @@
-"""Everything that CI runs, two suites at a time and without network: `make test` calls this.
+"""Everything that CI runs, some suites at a time and without network: `make test` calls this.
 
 `--lab 05_training` runs what concerns one lab. At the end stand a table by test file, the ten slowest tests, and what
 was left out on this machine with the line that installs it. Exit status 1 if a suite failed.
@@ -27,13 +27,15 @@ from course import BIN, ROOT, extras, run, say, tool
 REPORTS = ROOT / "_build" / "tests"
 LONE, JAX, ADULT = (ROOT / "_build" / name for name in ("lone", "jax", "adult"))
 AREAS = sorted(path.parent.name for path in ROOT.glob("solutions/*/lab.py"))
-# Each in a process of its own: TensorFlow's devices are set once, and browser tests leave an event loop. Two run at a
+# Each in a process of its own: TensorFlow's devices are set once, and browser tests leave an event loop. Some run at a
 # time, so the longest come first. Folders that are not named here run in the suite "everything else".
 FOLDERS = {"book": "book", "journeys": "journeys", "checks": "checks", "local cloud": "vertex", "teaching": "teaching",
            "training": "training", "pipelines": "mlops"}
 PREPARED = ("training", "everything else")  # they use the environments that are made meanwhile
 # Tests of a lab's code that are not in the folder of its name.
 OWN = {"data": "package/test_pipelines.py", "deployment": "serving"}
+# Tests wait for servers, browsers and clocks: with as many suites as cores, a quarter of the cores' time was idle.
+LANES = min((os.cpu_count() or 1) + 1, 4)
 SLOWEST = 10
 
 running: list[subprocess.Popen] = []
@@ -69,8 +71,8 @@ def all_suites() -> list[Suite]:
     tests = ROOT / "tests"
     # The pages have run in the book's build, the unsolved labs in the journeys: neither runs again under nbval.
     return [Suite("other environments", [sys.executable, __file__, "--prepare"]),
-            *(pytest(name, tests / folder) for name, folder in FOLDERS.items()),
             Suite("solved labs", offline(ROOT / "tools" / "run_notebooks.py", "--only", "solutions", "--jobs", "1")),
+            *(pytest(name, tests / folder) for name, folder in FOLDERS.items()),
             pytest("everything else", tests, *(f"--ignore={tests / folder}" for folder in FOLDERS.values())),
             Suite("labs are what their sources make", offline(ROOT / "tools" / "make_labs.py", "--check")),
             Suite("lint", offline("-m", "ruff", "check", ROOT))]
@@ -195,7 +197,7 @@ def main() -> int:
     shutil.rmtree(REPORTS, ignore_errors=True)
     REPORTS.mkdir(parents=True)
     suites = suites_of(arguments.lab) if arguments.lab else all_suites()
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(LANES) as pool:
         list(pool.map(execute, suites))
     if stopped.is_set():
         say("Stopped, and nothing that was started is left.")
