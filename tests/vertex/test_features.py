@@ -52,6 +52,29 @@ def test_online_reads(entity_type):
         entity_type.read("b", ["unknown"])
 
 
+def test_features_are_searched_in_the_words_of_the_documentation(cloud):
+    films = aiplatform.Featurestore.create("films").create_entity_type("films")
+    films.create_feature("age", "INT64")
+    films.create_feature("made", "INT64", description="Year of the film", labels={"kind": "time"})
+    films.create_feature("liked", "STRING", description="Friends of the film")
+    for query, found in {
+        "feature_id: AGE": ["age"],
+        "feature_id: a*e": ["age", "made"],
+        "value_type=INT64": ["age", "made"],
+        "value_type != INT64": ["liked"],
+        'description = "Year of the film"': ["made"],
+        'description: "of the f"': ["liked", "made"],
+        'description: "of film"': [],
+        "feature_id = Age": [],
+        "labels.kind: *": ["made"],
+        "labels.kind = time AND entity_type_id = films": ["made"],
+        "labels.kind = place": [],
+    }.items():
+        assert sorted(f.name for f in aiplatform.Feature.search(f"featurestore_id=films AND {query}")) == found, query
+    with pytest.raises(exceptions.InvalidArgument, match="not understood from 'nonsense'"):
+        aiplatform.Feature.search(query="value_type=INT64 AND nonsense")
+
+
 def test_training_reads_are_right_at_their_point_in_time(entity_type, gcs):
     """No value from after the row's timestamp may reach the row."""
     pd.DataFrame(

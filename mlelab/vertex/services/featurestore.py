@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fnmatch
 import functools
+import re
 import time
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf import empty_pb2
@@ -45,14 +47,44 @@ def batch_create_features(call: Call, request: Any) -> Message:
     return finished(call, pb.BatchCreateFeaturesResponse(features=made))
 
 
+TERM = re.compile(r'\s*(labels\.)?(\w+)\s*(!=|=|:)\s*(?:"([^"]*)"|(\S+))\s*(?:AND\s|$)')
+SEARCHED = {":": {"feature_id", "description", "entity_type_id"}, "!=": {"value_type"},
+            "=": {"feature_id", "description", "entity_type_id", "value_type", "featurestore_id"}}  # fmt: skip
+
+
 @implements("FeaturestoreService.SearchFeatures")
 def search_features(call: Call, request: Any) -> Message:
-    """Features of a location whose id or description contains the words of the query."""
+    """Features of a location that fit each term of the query, in the words of SearchFeaturesRequest."""
     names = call.store.names(f"{request.location}/featurestores/*/entityTypes/*/features/*")
-    words = [w.split(":")[-1].split("=")[-1].strip('"').lower() for w in request.query.split() if w != "AND"]
-    found = [call.store.get(pb.Feature, name) for name in names]
-    found = [f for f in found if all(w in f"{f.name.rsplit('/', 1)[1]} {f.description}".lower() for w in words)]
-    return list_(call, request, items=found)
+    found = (call.store.get(pb.Feature, name) for name in names)
+    tests = _terms(request.query)
+    return list_(call, request, items=[feature for feature in found if all(fits(feature) for fits in tests)])
+
+
+def _terms(query: str) -> list[Callable[[Any], bool]]:
+    """One test of a feature for each `FIELD: words`, `FIELD = value` and `FIELD != value`; else INVALID_ARGUMENT."""
+    tests, place = [], 0
+    while query[place:].strip():
+        term = TERM.match(query, place)
+        if not term or not (term[1] or term[2] in SEARCHED[term[3]]):
+            raise invalid(f"The query {query!r} is not understood from {query[place:].strip()[:40]!r} on.")
+        tests.append(functools.partial(_fits, label=bool(term[1]), field=term[2], sign=term[3],
+                                       value=term[5] if term[4] is None else term[4]))  # fmt: skip
+        place = term.end()
+    return tests
+
+
+def _fits(feature: Any, label: bool, field: str, sign: str, value: str) -> bool:
+    _, _, store, _, kind, _, name = feature.name.split("/")[-7:]
+    if label:
+        return field in feature.labels and (sign == ":" or feature.labels[field] == value)
+    there = {"feature_id": name, "entity_type_id": kind, "featurestore_id": store, "description": feature.description,
+             "value_type": types().Feature.ValueType(feature.value_type).name}[field]  # fmt: skip
+    if sign != ":":
+        return (there == value) == (sign == "=")
+    have, want = (re.findall(r"[\w*]+", text.lower()) for text in (there, value))
+    pattern = f"*{' '.join(want)}*"
+    return any(fnmatch.fnmatchcase(" ".join(have[at : at + len(want)]), pattern) for at in range(len(have)))
 
 
 FIELD = {"BOOL": "bool_value", "DOUBLE": "double_value", "INT64": "int64_value", "STRING": "string_value"}
