@@ -3,10 +3,10 @@
 PYTHON ?= python3
 COURSE = $(PYTHON) tools/course.py
 
-.PHONY: help lab book test nightly class colab labs lock new check page kafka torch image score
+.PHONY: help lab book test nightly class colab labs lock new check page kafka spark torch image score
 help:
 	@$(COURSE) --help
-lab book class nightly colab lock kafka torch image score:
+lab book class nightly colab lock kafka spark torch image score:
 	@$(COURSE) $@ $(ARGS)
 new:
 	@$(COURSE) new --lab $(LAB) --exercise $(EX) --name $(NAME) $(ARGS)

@@ -7,7 +7,7 @@
   colab  run each lab alone, as it arrives in Colab or with other versions (--help: which labs, which environments)
   class  the same, then grade a simulated class of thirty and every hostile submission we know: about ten minutes
   airflow  make an environment for Airflow, and run the DAG of chapter 8 in it once
-  kafka, torch, image, score   engines beside the course, shown and tested (--help: of that engine)
+  kafka, spark, torch, image, score   engines beside the course, shown and tested (--help: of that engine)
   new    the pieces of a new exercise, each in its place (--lab 03_features --exercise 3.10 --name clip)
   check  test the pieces of one exercise in seconds: check 1.2 (--help: more)
   page   build one page of the book and open it: page 05_training
@@ -36,9 +36,10 @@ VENV = ROOT / ".venv"
 BIN = "Scripts" if os.name == "nt" else "bin"
 PYTHONS = ((3, 11), (3, 12), (3, 13))
 # Extras in pyproject.toml that are not part of .venv and requirements.txt.
-ASIDE = ("jax", "torch", "airflow", "adult", "kafka")
+ASIDE = ("jax", "torch", "airflow", "adult", "kafka", "spark")
 # Commands that tools/engine.py does: engines beside the course, each in an environment of its own.
 ENGINES = {"kafka": "a day of departures through a broker",
+           "spark": "the pipeline of chapter 2 on Spark, here and on a cluster",
            "torch": "PyTorch in one process and in two",
            "image": "the alert service's image, built and run",
            "score": "the linear model in C++, Java and R"}

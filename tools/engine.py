@@ -31,6 +31,7 @@ class Engine(NamedTuple):
 
 ENGINES = {
     "kafka": Engine(("-m", "mlelab.pipelines.kafka"), "50 MB", "two minutes"),
+    "spark": Engine(("-m", "mlelab.pipelines.spark"), "480 MB", "five minutes", {"java": "openjdk-17-jre-headless"}),
     "torch": Engine(("-m", "mlelab.training.torchrun"), "5.6 GB, most of it CUDA", "five minutes",
                     beside={"jax": "600 MB"}),
     "image": Engine(("tools/image.py",), "2 GB", "five minutes",
