@@ -148,7 +148,7 @@ def cut(folder: Path, into: Path, files: int = 24) -> Path:
 def lose_a_worker(folder: Path, weather: Path, out: Path, after: int = 8) -> dict:
     """Run on two workers, a task for each file, and kill one once `after` tasks have ended; how the tasks ended."""
     with cluster() as spark, tempfile.TemporaryDirectory() as events:
-        found = run(folder, weather, out, "--master", spark.url, "--events", events, "--split", 1,
+        found = run(folder, weather, out, "--master", spark.url, "--events", events, "--split", 1 << 20,
                     at=(after, lambda: spark.kill(1)))
         ended = Counter(task["ended"] for task in tasks(Path(events)))
     return found | {"ended": dict(ended), "killed_after": after}
