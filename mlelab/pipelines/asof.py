@@ -27,7 +27,7 @@ READINGS = ["temp", "wind_speed", "visib"]
 DAILY = {"arrived": "count", "late": "sum"}
 KNOWN = ["year", "carrier", "flight", "origin", "known_at", "late", *READINGS, "month"]
 PREPARE, WEEKS = (files("mlelab.pipelines").joinpath(name).read_text() for name in ("prepare.sql", "seven_days.sql"))
-FIRST = np.concatenate([[0], pd.date_range("2013-01-01", "2013-12-01", freq="MS").dayofyear - 1])  # by month: its day
+FIRST = np.concatenate([[0], pd.date_range("2013-01-01", "2013-12-01", freq="MS").day_of_year - 1])  # by month: its day
 
 
 def write_weather(path: Path) -> Path:
