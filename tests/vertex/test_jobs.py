@@ -149,7 +149,8 @@ def test_local_script(cloud, grpc_sdk, tmp_path):
 
 def test_pip_inside_a_job_installs_nothing(cloud, grpc_sdk):
     spec = pool("")
-    spec["container_spec"]["command"] = ["sh", "-c", "pip install 'numpy>=1' && pip3 install no-such-package-anywhere"]
+    script = "pip install 'numpy>=1' xgboost && pip3 install no-such-package-anywhere"
+    spec["container_spec"]["command"] = ["sh", "-c", script]
     with pytest.raises(RuntimeError, match="installs nothing: install .*no-such-package-anywhere"):
         job(spec).run()
 

@@ -61,12 +61,9 @@ def compiled(tmp_path, pipeline) -> str:
 
 
 def submit(path: str, bucket: str, experiment=None, wait=True, **kwargs) -> aiplatform.PipelineJob:
+    kwargs.setdefault("job_id", f"run-{uuid.uuid4().hex[:12]}")
     job = aiplatform.PipelineJob(
-        display_name="p",
-        template_path=path,
-        pipeline_root=f"gs://{bucket}/root",
-        job_id=f"run-{uuid.uuid4().hex[:12]}",
-        **kwargs,
+        display_name="p", template_path=path, pipeline_root=f"gs://{bucket}/root", **kwargs
     )
     job.submit(experiment=experiment)
     if wait:
@@ -115,6 +112,16 @@ def test_artifacts_caching_lineage(cloud, bucket, tmp_path):
 
 def train_uri(bucket, job) -> str:
     return f"gs://{bucket.name}/root/{job.name}/train/model"
+
+
+def test_jobs_that_the_library_names_by_the_second_do_not_collide(bucket, tmp_path):
+    @dsl.pipeline(name=f"seconds-{bucket.name}")
+    def pipeline():
+        say(text="now")
+
+    path = compiled(tmp_path, pipeline)
+    names = {submit(path, bucket.name, wait=False, job_id=None).name for _ in range(3)}
+    assert len(names) == 3 and all(name.startswith(pipeline.name) for name in names)
 
 
 def test_loops_exit_handlers_and_collected_outputs(bucket, tmp_path):

@@ -184,7 +184,7 @@ def import_values(call: Call, request: Any) -> Message:
 
 
 def _selected(features: dict[str, Any], selector: Any) -> list[str]:
-    ids = list(selector.id_matcher.ids)
+    ids = [name.strip() for text in selector.id_matcher.ids for name in text.split(",")]  # Google's notebooks join them
     if ids == ["*"]:
         return sorted(features)
     if unknown := [name for name in ids if name not in features]:

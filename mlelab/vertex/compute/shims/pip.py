@@ -7,6 +7,7 @@ MLELAB_VERTEX_PINS=warn it takes another version of what is wanted, and says so.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import shutil
@@ -52,9 +53,12 @@ def check(text: str) -> None:
         sys.exit(f"The local stand-in for Vertex AI cannot install {text!r}: give an archive or a package name.")
     if wanted.marker and not wanted.marker.evaluate() or wanted.name in HERE:
         return
-    try:
-        have = importlib.metadata.version(wanted.name)
-    except importlib.metadata.PackageNotFoundError:
+    have = None
+    # Some packages come under two names: xgboost also as xgboost-cpu.
+    for name in (wanted.name, *importlib.metadata.packages_distributions().get(wanted.name, ())):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            have = have or importlib.metadata.version(name)
+    if have is None:
         sys.exit(
             f"The local stand-in for Vertex AI installs nothing: install {text!r} into your own environment first."
         )
