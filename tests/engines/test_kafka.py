@@ -47,6 +47,7 @@ def eventually(holds, seconds=30):
         time.sleep(0.05)
 
 
+@pytest.mark.whole
 def test_a_consumer_that_is_told_to_stop_commits_what_it_did_and_leaves(broker, reports, tmp_path):
     assert lag(broker, "counter") == len(reports)
     first = kafka.Member(broker, tmp_path / "first.jsonl", "--cost", 0.01, "--session", 1)
