@@ -51,6 +51,7 @@ class Spec:
     from the result on the (first) real inputs.
     shows(**inputs): what the card shows as the call and the example, where the default would be long: (call, frame).
     steady: the same input gives the same answer (also in another process).
+    words: the fields of a result that are said in words, any words, which a person judges.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Spec:
     figure: Callable | str | None = None
     shows: Callable | None = None
     steady: bool = True
+    words: tuple = ()
     rtol: float = 1e-6
     atol: float = 1e-9
     draws: int = DRAWS

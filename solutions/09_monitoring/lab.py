@@ -15,12 +15,13 @@ import numpy as np
 import pandas as pd
 import requests
 from scipy import stats
+from scipy.spatial.distance import jensenshannon
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from mlelab import case, data, figure
-from mlelab.monitoring import replay, rules
+from mlelab.monitoring import incident, replay, rules
 from mlelab.serving import bundle, process
 
 # %% [markdown]
@@ -37,7 +38,7 @@ scratch = tempfile.TemporaryDirectory(prefix="lab9-")  # for what this lab write
 folder = Path(scratch.name)
 columns = bundle.contract(flights, NUMBERS, case.CATEGORIES)
 bundle.save(model, folder / "bundle", version="august", columns=columns)
-service = process.serve(folder / "bundle", log=folder / "predictions.jsonl")
+service = process.serve(folder / "bundle", log=folder / "predictions.jsonl", traces=folder / "spans.jsonl")
 
 # %%
 served = replay.replay(service.url, after, list(columns), per_day=100)
@@ -167,9 +168,8 @@ check.drifted(drifted)
 def jensen_shannon(a: pd.Series, b: pd.Series) -> float:
     """Divergence to base 2 over ten bins of equal width, the outer ones open, as the cloud's monitoring computes it."""
     edges = np.concatenate([[-np.inf], np.linspace(a.min(), a.max(), 11)[1:-1], [np.inf]])
-    p, q = (np.histogram(x.dropna(), edges)[0] / x.notna().sum() for x in (a, b))
-    m = (p + q) / 2
-    return float(sum((s[s > 0] * np.log2(s[s > 0] / m[s > 0])).sum() for s in (p, q)) / 2)
+    p, q = (np.histogram(x.dropna(), edges)[0] for x in (a, b))
+    return float(jensenshannon(p, q, base=2) ** 2)  # scipy's distance is the root of the divergence
 
 
 names = ["temp", "pressure", "origin_delay_3h", "distance", "hour"]
@@ -540,6 +540,22 @@ again = bundle.load(folder / "bundle").score([entry["features"] for entry in ent
 print("largest difference below 1e-6:", bool(np.abs(again - [entry["p"] for entry in entries]).max() < 1e-6))
 
 # %% [markdown]
+# The log says what was answered. A **trace** says where the time went: the service writes a span of OpenTelemetry for
+# each part of a request. Your request carries a trace of its own in its header, so the spans are easy to find.
+
+# %%
+mine = {"traceparent": f"00-{'5' * 32}-{'7' * 16}-01"}  # version, trace, the caller's span, and that it is recorded
+rows = json.loads(november.head(50)[list(columns)].to_json(orient="records"))
+requests.post(f"{service.url}/predict", json={"instances": rows, "request_id": "mine"}, headers=mine)
+spans = pd.DataFrame([json.loads(line) for line in (folder / "spans.jsonl").read_text().splitlines()])
+spans = spans.join(pd.DataFrame(spans["context"].tolist()))
+ours = spans[spans["trace_id"] == f"0x{'5' * 32}"].set_index("name")
+ours["parent"] = ours["parent_id"].map({f"0x{'7' * 16}": "you", ours.loc["predict", "span_id"]: "predict"})
+ours[["parent", "attributes"]]
+
+# %% [markdown]
+# The id in the trace leads to the line in the log, and the times of the spans say which part was slow.
+#
 # The log also shows *why* predictions move: it holds the features as they were served. **Attribution drift**: how much
 # each column moves the score of the served model, |coefficient × (value - training mean) / training sd|, on average.
 # The ids tell which lines belong to which replay.
@@ -722,6 +738,206 @@ def runbook() -> dict[str, str]:
 
 # %% check="9.9" points=1
 check.runbook(runbook)
+
+# %% [markdown]
+# ## 9. An incident of your own
+#
+# Now something breaks, and nobody says what. Five tables tell of one day; all times are hours of that day.
+#
+# | table | columns |
+# | --- | --- |
+# | `log` | `id`, `request_id`, `at`, `origin`, `version`, `temp`, `dewp`, `origin_delay_3h`, `congestion_at`, `p` |
+# | `spans` | `request_id`, `at`, `name`, `ms` |
+# | `metrics` | `hour`, `name`, `value`: the service's counters at each full hour |
+# | `labels` | `id`, `landed_at`, `label_at`, `late`: empty where it has not happened by the end of the day |
+# | `station` | `hour`, `origin`, `temp`, `dewp`: the airports' own readings, in °F, through no feed of ours |
+#
+# `congestion_at` is when the delays at the origin were counted. The spans of a request are `predict`, which is the
+# whole, `look up features`, `score` and `count and log`. The clock of the day is simulated; flights and weather are
+# real. A worked example, on a day without faults and on the same day with all six:
+
+# %%
+days = {name: incident.Desk(incident.record(after, causes, 1, lambda rows: model.predict_proba(rows)[:, 1]))
+        for name, causes in {"healthy": (), "all at once": incident.CAUSES}.items()}
+for name, query in {"requests": "SELECT count(DISTINCT request_id) FROM log", "mean chance": "SELECT avg(p) FROM log",
+                    "slowest look-up": "SELECT max(ms) FROM spans WHERE name = 'look up features'"}.items():
+    print(name, {day: round(desk.ask(query)[0][0], 2) for day, desk in days.items()})
+
+# %% [markdown]
+# ### Exercise 9.10: investigate (3 points)
+#
+# | cause | what happens |
+# | --- | --- |
+# | unit error | from some hour on the feed delivers temperature and dew point in °C |
+# | stale feature | from some hour on the delays at the origin are no longer counted anew |
+# | half-deployed version | from some hour on two versions answer, until the evening |
+# | slow dependency | from some hour on looking up the features often takes more than half a second |
+# | label delay | from some hour on outcomes arrive at least six hours late |
+# | bad upstream day | nearly all readings of one airport are missing, all day |
+#
+# There may be none, one or two. Ordinary are: cold, a rollout that is through by 16:00, a large request, figures up to
+# an hour old, a few missing readings, and outcomes up to an hour and a half after landing.
+
+# %%
+# fact: | slow dependency | from some hour on | what the incident of this lab is made of, tested with it
+# fact: Ordinary are: cold, a rollout that is through | what the incident of this lab is made of, tested with it
+
+# %% exercise="9.10"
+def investigate(ask) -> list[dict[str, str]]:
+    """The faults of a day, in any order; an empty list if there is none.
+
+    ask: takes a query in SQL (SQLite) over the five tables, returns its rows as tuples.
+    Returns for each fault a dict: cause, in the words of the table; evidence, a query
+    that gives one number, which would be another one without this fault, and which the
+    other faults move less than half as far; first_action and prevention, in words.
+    """
+    ### BEGIN SOLUTION
+    tells = {
+        "unit error": {
+            "evidence": "SELECT count(*) FROM log JOIN station s ON s.origin = log.origin "
+                        "AND s.hour = CAST(at AS INT) AND abs(s.temp - log.temp) > 5",
+            "first_action": "convert to °F at the feed",
+            "prevention": "a range for each unit in the data contract"},
+        "stale feature": {
+            "evidence": "SELECT count(*) FROM log WHERE at - congestion_at > 1.2",
+            "first_action": "take the delays as missing until they are counted again",
+            "prevention": "an alarm on the age of the features"},
+        "half-deployed version": {
+            "evidence": "SELECT count(DISTINCT version) > 1 FROM log WHERE at > 16.5",
+            "first_action": "send all requests to the old version",
+            "prevention": "an alarm on a rollout without an end"},
+        "slow dependency": {
+            "evidence": "SELECT count(*) FROM spans WHERE name = 'look up features' "
+                        "AND ms > 500",
+            "first_action": "answer from the copy of the features",
+            "prevention": "a deadline and an alarm for the look-up"},
+        "label delay": {
+            "evidence": "SELECT count(*) FROM labels "
+                        "WHERE coalesce(label_at, 24) - landed_at > 2",
+            "first_action": "mark all metrics of the day as incomplete",
+            "prevention": "an alarm on the coverage of labels"},
+        "bad upstream day": {
+            "evidence": "WITH airport AS (SELECT avg(temp IS NULL) AS missing FROM log "
+                        "GROUP BY origin) "
+                        "SELECT count(*) FROM airport WHERE missing > 0.5",
+            "first_action": "use the last good readings",
+            "prevention": "a test of missing values on each delivery"}}
+    return [{"cause": cause, **finding} for cause, finding in tells.items()
+            for [number] in ask(finding["evidence"]) if number]  # 0 on a good day
+    ### END SOLUTION
+
+# %% check="9.10" points=3
+check.investigate(investigate)
+
+# %% [markdown]
+# **What you should have seen.** A case of which nobody here knows what it is: another process has drawn its faults, and
+# answers your queries about a day that the served model scored. It says what was planted when you have handed in.
+
+# %%
+with incident.open_case(folder / "bundle") as unknown:
+    verdict = unknown.hand_in(investigate(unknown.ask))
+print("found what was planted, each with evidence that holds:", verdict["right"])
+
+# %% [markdown]
+# Cause and evidence a program can compare. Whether your first action would have stopped the harm, and your prevention
+# would have found it earlier, a person must say: give them to a colleague, with the rubric of the chapter.
+
+# %% [markdown]
+# ## 10. Review a colleague's code
+#
+# Code review is looking for an input on which the code does not do what its docstring says. A worked example: a
+# colleague counts the bad windows in a row, and passes over nothing.
+
+# %%
+def bad_in_a_row(values: list, threshold: float) -> int:
+    """The bad windows at the end of the list, those without a value passed over."""
+    return sum(value is not None and value > threshold for value in values)
+
+
+bad_in_a_row([0.9, 0.1, 0.9], threshold=0.5)
+
+# %% [markdown]
+# The docstring asks for 1: the good window ends the row. Three values are enough to show it.
+#
+# ### Exercise 9.11: review three versions of alerts (3 points)
+#
+# Their docstring is that of exercise 9.7. One of them may be right.
+
+# %%
+def alerts_a(values, counts, threshold, for_windows, min_n, cooldown):
+    fired, streak, last = [], 0, -cooldown - 1
+    for window, count in enumerate(counts):
+        bad = count == 0 or (count >= min_n and values[window] > threshold)
+        streak = streak + 1 if bad else 0
+        if streak >= for_windows and window - last > cooldown:
+            fired.append(window)
+            last = window
+    return fired
+
+# %%
+def alerts_b(values, counts, threshold, for_windows, min_n, cooldown):
+    fired, missing, quiet = [], for_windows, 0
+    for window, (value, count) in enumerate(zip(values, counts)):
+        quiet -= 1
+        if 0 < count < min_n:
+            continue
+        missing = missing - 1 if count == 0 or value > threshold else for_windows
+        if missing <= 0 and quiet < 0:
+            fired.append(window)
+            missing, quiet = for_windows, cooldown
+    return fired
+
+# %%
+def alerts_c(values, counts, threshold, for_windows, min_n, cooldown):
+    heard = [i for i, n in enumerate(counts) if n == 0 or not n < min_n]
+    good = [i for i in heard if counts[i] and not values[i] > threshold]
+    fired = []
+    for place, window in enumerate(heard, start=1):
+        row = heard[max(place - for_windows, 0):place]
+        if len(row) == for_windows and not set(row) & set(good):
+            fired += [window] if not fired or window > fired[-1] + cooldown else []
+    return fired
+
+# %% [markdown]
+# For each function give one input that is valid by that docstring and on which the function does something else. `None`
+# says that a function is right.
+
+# %% exercise="9.11"
+def review_alerts() -> dict[str, dict | None]:
+    """For each version of `alerts` an input that exposes it, or None if it is right.
+
+    Returns a dict with the keys "alerts_a", "alerts_b" and "alerts_c". Each value is
+    None, or a dict with the six arguments of `alerts`.
+    """
+    ### BEGIN SOLUTION
+    rule = {"threshold": 0.5, "for_windows": 2, "min_n": 10, "cooldown": 0}
+    return {"alerts_a": {"values": [0.9, 0.9, 0.9], "counts": [20, 3, 20], **rule},
+            "alerts_b": {"values": [0.9, 0.9, 0.9], "counts": [20, 20, 20], **rule},
+            "alerts_c": None}
+    ### END SOLUTION
+
+# %% check="9.11" part="alerts_a" points=1
+check.review_alerts(review_alerts, "alerts_a")
+
+# %% check="9.11" part="alerts_b" points=1
+check.review_alerts(review_alerts, "alerts_b")
+
+# %% check="9.11" part="alerts_c" points=1
+check.review_alerts(review_alerts, "alerts_c")
+
+# %% [markdown]
+# **What you should have seen.** On the four months of the last table all three ring on the same days:
+
+# %%
+series = [None if np.isnan(v) else v for v in changed]
+for version in (alerts_a, alerts_b, alerts_c):
+    print(version.__name__, [f"{off.index[i]:%d %b}" for i in version(series, counts.tolist(), 0.01, 1, 50, 14)])
+
+# %%
+# claim: On the four months of the last table all three ring on the same days
+rings_of = [version(series, counts.tolist(), 0.01, 1, 50, 14) for version in (alerts_a, alerts_b, alerts_c)]
+assert rings_of[0] == rings_of[1] == rings_of[2] and rings_of[0]
+# fact: Three values are enough to show it | seen in the cell above
 
 # %% [markdown]
 # ## Clean up

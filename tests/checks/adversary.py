@@ -41,7 +41,8 @@ def victims(exercise: Exercise) -> list[tuple[str, Callable]]:
         return list(_of_a_review(exercise))
     made = []
     written = not inspect.signature(learner_function(exercise)).parameters
-    for mutant in mutants(self_contained(lab_source(exercise.lab.area), exercise.number), written):
+    words = getattr(exercise.spec(exercise.parts[0] if exercise.parts else None), "words", ())
+    for mutant in mutants(self_contained(lab_source(exercise.lab.area), exercise.number), written, words):
         with contextlib.suppress(Exception):  # a mutant that cannot even be defined is dead
             made.append((mutant.what, mutant.function(exercise.name)))
     return made + list(_frozen(exercise))

@@ -2,7 +2,7 @@
 
 import ast
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 EDGES = {ast.Lt: (ast.LtE, ast.Gt), ast.LtE: (ast.Lt, ast.GtE), ast.Gt: (ast.GtE, ast.Lt), ast.GtE: (ast.Gt, ast.LtE),
@@ -29,21 +29,21 @@ class Mutant:
         return scope[name]
 
 
-def mutants(program: str, written: bool = False) -> list[Mutant]:
+def mutants(program: str, written: bool = False, words: Collection[str] = ()) -> list[Mutant]:
     """All mutants of a program, without repeats and without those that are the same code.
 
     A written answer's texts and numbers are one example of many: they are not changed, its fields are emptied and
-    dropped.
+    dropped. So are the fields named in `words`.
     """
     tree = ast.parse(program)
     body = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
     places = [place for top in body for place in ast.walk(top)]
     seen, made, original = {}, [], ast.unparse(tree)
-    skipped = _not_code(body) | (_examples(body) if written else set())
+    skipped = _not_code(body) | _examples(body, words, written)
     for number, node in enumerate(places):
         if id(node) in skipped:
             continue
-        for before, after, change in [*_changes(node), *(_emptied(node) if written else ())]:
+        for before, after, change in [*_changes(node), *_emptied(node, words, written)]:
             changed = copy.deepcopy(tree)
             twins = [place for top in changed.body if isinstance(top, (ast.FunctionDef, ast.ClassDef))
                      for place in ast.walk(top)]
@@ -77,15 +77,22 @@ def _not_code(body) -> set[int]:
     return skipped
 
 
-def _examples(body) -> set[int]:
-    """What stands in the fields of a written answer."""
-    return {id(part) for top in body for node in ast.walk(top) if isinstance(node, ast.Dict)
-            for value in node.values for part in ast.walk(value)}
+def _free(node: ast.AST, words: Collection[str], written: bool) -> list[int]:
+    """The places of a dict whose fields are free: all of a written answer, and those named in `words`."""
+    return [place for place, key in enumerate(node.keys if isinstance(node, ast.Dict) else ())
+            if written or getattr(key, "value", None) in words]
 
 
-def _emptied(node: ast.AST) -> Iterator[tuple[str, str, Callable]]:
-    """Each field of a written answer empty, None, or not there."""
-    for place, key in enumerate(node.keys if isinstance(node, ast.Dict) else ()):
+def _examples(body, words: Collection[str], written: bool) -> set[int]:
+    """What stands in the free fields of an answer."""
+    return {id(part) for top in body for node in ast.walk(top) for place in _free(node, words, written)
+            for part in ast.walk(node.values[place])}
+
+
+def _emptied(node: ast.AST, words: Collection[str], written: bool) -> Iterator[tuple[str, str, Callable]]:
+    """Each free field of an answer empty, None, or not there."""
+    for place in _free(node, words, written):
+        key = node.keys[place]
         for value in ("", None):
             yield (f"field {_text(key)}", repr(value),
                    lambda n, p=place, v=value: n.values.__setitem__(p, ast.Constant(v)))

@@ -172,6 +172,15 @@ def test_mutants_change_one_place_each_and_have_names_of_their_own():
     assert all("Doc" in mutant.program for mutant in made)
 
 
+def test_words_are_emptied_and_the_rest_is_changed():
+    made = [mutant.what for mutant in mutants("def f():\n    return {'cause': 'rust', 'action': 'oil it'}\n",
+                                              words=("action",))]
+    assert made == ["`field 'action'` becomes `''`", "`field 'action'` becomes `None`",
+                    "`field 'action'` becomes `nothing`", "`'cause'` becomes `'causex'`", "`'cause'` becomes `''`",
+                    "`'action'` becomes `'actionx'`", "`'action'` becomes `''`", "`'rust'` becomes `'rustx'`",
+                    "`'rust'` becomes `''`"]
+
+
 @pytest.mark.parametrize("area", ["03_features", "09_monitoring"])
 def test_a_class_without_solutions_has_the_same_oracles(area, monkeypatch):
     numbers = list(open_lab(area).exercises)
