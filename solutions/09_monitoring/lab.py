@@ -445,7 +445,7 @@ print({hour: round(float(by_hour[hour]), 3) for hour in (6, 9, 12, 15, 18, 21)})
 def prediction_moved(
     reference: pd.DataFrame, window: pd.DataFrame, tolerance: float
 ) -> bool:
-    """Whether the mean prediction of a window differs from what its hours let expect.
+    """Whether the mean prediction of a window differs from what is usual at its hours.
 
     reference, window: `hour` and `p`, among others; each hour of the window occurs in
     the reference. The expected mean is the reference's mean by hour, weighted by the
@@ -733,7 +733,7 @@ def runbook() -> dict[str, str]:
             "roll_back_if": "the version is younger than 7 days, and its features and units are as they should be",
             "meanwhile": "the desk uses the table of carriers and hours from chapter 1",
             "decides": "the shift lead of the operations desk", "reach": "shift phone, then the platform on-call",
-            "over_when": "3 days in a row within 15 % of the mean that their hours let expect"}
+            "over_when": "3 days in a row within 15 % of the mean that is usual at their hours"}
     ### END SOLUTION
 
 # %% check="9.9" points=1

@@ -109,7 +109,7 @@ def told(ask, queries=None, most=6, action="repair what broke: {}", prevention="
 MEAN = "SELECT avg(p) FROM log"
 investigate.variants(
     told,
-    nothing_is_ever_wrong=("M33", "Something is: each fault shows in one of the tables.", dict(most=0)),
+    nothing_is_ever_wrong=("M33", "Something is wrong: each fault shows in one of the tables.", dict(most=0)),
     the_first_fault_explains_all=("M33", "Go on after the first fault: two can be there at once.", dict(most=1)),
     everything_is_broken=("M14", None, dict(always=CAUSES)),
     cold_is_celsius=("M14", "A cold day is no unit error: compare with the airport's own reading.", dict(queries={

@@ -90,7 +90,9 @@ review.wrong(review_alerts, "alerts_b",
              one_window_fires=case([20] * 4, for_windows=1),
              a_pause_of_minus_one=case([20] * 4, cooldown=-1),
              half_a_window=case([20] * 4, for_windows=0.5),
-             lists_of_two_lengths=case([20] * 4, values=[0.9]))
+             lists_of_two_lengths=case([20] * 4, values=[0.9]),
+             a_count_below_zero=case([20, -1, 20]),
+             a_limit_in_words=case([20] * 4, threshold="half"))
 review.wrong(review_alerts, "alerts_c",
              suspected_for_its_looks=case([20, 3, 20, 0]),
              nothing_at_all=case([]),
