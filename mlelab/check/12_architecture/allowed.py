@@ -6,7 +6,7 @@ import re
 
 from . import lab
 
-NAMES, GROUPS, ACTIONS = ["ada", "bo", "ops"], ["ops", "training", "desk"], ["read", "write", "deploy"]
+NAMES, GROUPS, ACTIONS = ["ada", "bo", "ops"], ["ops", "training", "desk"], ["read", "write", "deploy", "read logs"]
 WORDS = ["models", "data", "alert", "raw", "v2", "*", "mod*", "**"]
 
 
@@ -56,23 +56,24 @@ def _request(d):
         return [*pattern[:d.int(0, len(pattern) - 1)], "**"] if d.flag(0.4) else pattern
 
     def near():
-        pattern, change = fitting(), d.pick(["word", "longer", "shorter", "all below", "part", "upper", "joined"])
+        pattern = fitting()
+        change = d.pick(["word", "longer", "shorter", "all below", "part", "upper", "joined", "open", "open"])
         place = d.int(0, len(pattern) - 1)
         part = resource[min(place, len(resource) - 1)][:3] + "*"
         word = {"word": d.pick(WORDS[:5]), "part": part, "upper": pattern[place].upper()}.get(change)
         if word:
             return [*pattern[:place], word, *pattern[place + 1:]]
         return {"longer": [*pattern[:-1], "*", pattern[-1]], "shorter": pattern[:-1] or ["*"], "joined": ["*"],
-                "all below": [*resource, "**"]}[change]
+                "all below": [*resource, "**"], "open": [*resource[:max(1, len(resource) - 2)], "*"]}[change]
 
     def policy():
         groups = [f"group:{name}" for name in (sorted(who["groups"]) or GROUPS)]
-        whom = d.pick([who["name"], "*", *groups, *(f"group:{name}" for name in GROUPS), *NAMES])
+        whom = d.pick([who["name"], who["name"], "*", "*", *groups, *(f"group:{name}" for name in GROUPS), *NAMES])
         return {"effect": d.pick(["permit", "permit", "forbid"]), "who": whom,
-                "action": d.pick([action, action, action, "*", *ACTIONS]),
-                "resource": "/".join(d.pick([fitting, near])())}
+                "action": d.pick([action, action, action, action, "*", "*", *ACTIONS]),
+                "resource": "/".join(d.pick([fitting, near, near])())}
 
-    return d.list(0, 4, policy), who, action, "/".join(resource)
+    return [policy() for _ in range(d.pick([1, 1, 1, 2, 2, 3, 4, 0]))], who, action, "/".join(resource)
 
 
 COURSE = [

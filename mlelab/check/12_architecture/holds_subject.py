@@ -23,9 +23,12 @@ class holds_subject:
         for place, name in enumerate(names):
             sources = d.some(known)[:2] if d.flag(0.6) else []
             before = [names[place - 1]] if chain and place else []
-            lineage[name] = {"sources": d.order(list(dict.fromkeys([*before, *sources]))), "aggregate": d.flag(0.25)}
+            lineage[name] = {"sources": d.order(list(dict.fromkeys([*before, *sources]))),
+                             "aggregate": d.flag(0.05 if chain else 0.25)}
         lineage = {name: lineage[name] for name in d.order(list(lineage))}
-        contains = {name: set(d.some(SUBJECTS)) for name in known if d.flag(0.35)}
+        contains = {name: set(d.some(SUBJECTS)) for name in known if d.flag(0.1 if chain else 0.35)}
+        if chain and names:
+            contains[names[0]] = set(d.some(SUBJECTS, 2))
         return dict(subject=d.pick(SUBJECTS), lineage=lineage, contains=contains)
 
     def real():

@@ -54,7 +54,7 @@ class _Writer(pickle._Pickler):
         self.memoize(thing)
 
 
-MODULES = ["acme.thieves", "os", "collections", "nt_or_posix", "builtins", "zlib_2"]
+MODULES = ["acme.thieves", "os", "collections", "nt_or_posix", "builtins", "__builtin__"]
 NAMES = ["system", "OrderedDict", "Thief.steal", "eval", "popen"]
 OLD = [b"(iacme.old\nThief\np0\n.", b"(lp0\n(iacme.old\nThief\np1\na(ios\nsystem\np2\na.",
        b"(S'os'\nios\nWalk\n."]
@@ -78,8 +78,8 @@ class imports_of:
         used = []  # the same object again comes out of the memo
 
         def thing(depth=0):
-            kind = d.pick(["global", "text", "text", "number", "again", "list", "dict", "harmless", "persistent",
-                           "bytes", "tuple", "same module"])
+            kind = d.pick(["global", "global", "global", "text", "text", "number", "again", "list", "dict", "harmless",
+                           "harmless", "persistent", "bytes", "tuple", "same module", "same module"])
             if depth < 2 and kind in ("list", "dict", "tuple"):
                 inside = [thing(depth + 1) for _ in range(d.int(0, 4))]
                 return {"list": inside, "tuple": tuple(inside), "dict": dict(enumerate(inside))}[kind]
@@ -96,9 +96,10 @@ class imports_of:
             return used[-1]
 
         twice = Loads("acme.thieves", "Thief.steal"), Loads("acme.thieves", "hide")
-        first = d.pick([[], [], [], [], [], [*(f"t{n}" for n in range(300)), *twice], ["a" * (65_527 - d.int(1, 12))]])
+        first = d.pick([[], [], [], [], [], [], [*(f"t{n}" for n in range(300)), *twice],
+                        ["a" * (65_527 - d.int(1, 12)), twice[0]], [Loads("acme." + "x" * 260, "hide")]])
         file = io.BytesIO()  # many texts make long numbers in the memo, a long one makes a frame end between two texts
-        _Writer(file, d.pick([4, 5, 2, 0, 1, 3])).dump([*first, *(thing() for _ in range(d.int(1, 5)))])
+        _Writer(file, d.pick([4, 5, 4, 2, 0, 5, 1, 3])).dump([*first, *(thing() for _ in range(d.int(1, 5)))])
         data = file.getvalue()
         if d.flag(0.1) and not first:
             data = pickletools.optimize(data)
@@ -128,7 +129,7 @@ HARMLESS = [collections.Counter("aab"), datetime.date(2013, 9, 1), decimal.Decim
 
 def scanned(data, *, names=("GLOBAL", "INST"), stacked=True, memo_used=True, order=sorted,
             joined=lambda module, name: f"{module}.{name}", counted=lambda top: True, once=dict.fromkeys,
-            only_texts=True):
+            only_texts=True, kinds=None):
     texts, memo, top, found = [], {}, None, []
     for opcode, argument, _ in pickletools.genops(data):
         if opcode.name in names:
@@ -139,7 +140,7 @@ def scanned(data, *, names=("GLOBAL", "INST"), stacked=True, memo_used=True, ord
             if counted(top):
                 memo[len(memo)] = top
             continue
-        top = argument if "UNICODE" in opcode.name else None
+        top = argument if "UNICODE" in opcode.name and (not kinds or opcode.name in kinds) else None
         if opcode.name in ("BINGET", "LONG_BINGET") and memo_used:
             top = memo.get(argument)
         elif not only_texts:
@@ -150,6 +151,7 @@ def scanned(data, *, names=("GLOBAL", "INST"), stacked=True, memo_used=True, ord
 
 imports_of.variants(
     scanned,
+    short_texts_only=("M33", "A long text has an opcode of its own: BINUNICODE.", dict(kinds=("SHORT_BINUNICODE",))),
     old_protocols_only=("M33", "From protocol 4 on the two texts lie on the stack: STACK_GLOBAL.",
                         dict(stacked=False)),
     new_protocols_only=("M33", "Up to protocol 3 GLOBAL has the name as its argument.", dict(names=())),
