@@ -36,13 +36,19 @@ TERMS = {
     "10_responsible": ["demographic parity", "equalised odds", "equal opportunity", "fairness through unawareness",
                        "l-diversity", "DP-SGD", "adverse action", "counterfactual recourse", "datasheet", "EU AI Act",
                        "GDPR", "NIST AI RMF"],
+    "12_architecture": ["architecture decision record", "bottleneck", "Cedar", "data poisoning", "deny by default",
+                        "design document", "envelope encryption", "fallback", "half open", "hash chain", "HMAC",
+                        "least privilege", "load balancing", "M/M/c", "OpenLineage", "prompt injection", "pseudonym",
+                        "retention", "rotation", "SBOM", "service account", "STRIDE", "TLS"],
 }
 TOOLS = {"01_lifecycle": ["DummyClassifier"], "02_data": ["Polars", "Great Expectations", "dbt tests", "DataLoader",
                                                           "Grain", "store_rejects"],
          "04_evaluation": ["statsmodels"],
          "07_deployment": ["Argo Rollouts", "429", "503", "SIGTERM", "sigstore"],
          "08_mlops": ["DVC", "lakeFS", "Terraform", "feature lineage", "model lineage"],
-         "05_training": ["HalvingRandomSearchCV"]}
+         "05_training": ["HalvingRandomSearchCV"],
+         "12_architecture": ["pybreaker", "simpy", "cedarpy", "picklescan", "skops", "safetensors", "cyclonedx-py",
+                             "sigstore"]}
 
 
 def entries() -> dict[str, str]:
