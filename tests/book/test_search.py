@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.claims.test_terms import TERMS, TOOLS
+
 FIRST = {  # what a reader types, and the place that explains it
     "leakage": "book/01_lifecycle.html#what-is-known-when",
     "future information": "book/01_lifecycle.html#what-is-known-when",
@@ -46,9 +48,25 @@ def test_the_right_place_comes_first(tab, query):
     assert link.get_attribute("href") == FIRST[query]
 
 
-def test_results_lead_to_places_that_exist(browser, site, book):
+def read_entries(book) -> list[dict]:
     script = (book / "search-entries.js").read_text(encoding="utf-8")
-    entries = json.loads(script.removeprefix("const ENTRIES = ").rstrip(";\n"))
+    return json.loads(script.removeprefix("const ENTRIES = ").rstrip(";\n"))
+
+
+def test_each_term_and_tool_of_the_field_leads_to_its_chapter(book):
+    """A section of the chapter has all words of the term, as the search asks for."""
+    entries, without = read_entries(book), []
+    for page, terms in [*TERMS.items(), *TOOLS.items()]:
+        places = [f"{' '.join(entry['titles'])} {entry['stressed']} {entry['text']}".lower() for entry in entries
+                  if entry["page"] == f"book/{page}"]
+        without += [(page, term) for term in terms
+                    if not any(all(word in place for word in term.lower().removesuffix("'s method").split())
+                               for place in places)]
+    assert without == []
+
+
+def test_results_lead_to_places_that_exist(browser, site, book):
+    entries = read_entries(book)
     with browser.new_context(java_script_enabled=False) as context:
         tab = context.new_page()
         for page in sorted({entry["page"] for entry in entries}):
