@@ -516,8 +516,8 @@ print(f"busy {used.mean():.2%} of the time on average, {used.max():.2%} in the b
 # fact: with 600 requests for each (an assumption) | made up, and said so
 
 # %% [markdown]
-# Waste is what nobody looks at: sort machines by what they cost while idle, and ask of each what it waits for. Two
-# replicas for failure (section 2) are a reason; two because there were always two are none.
+# Sort machines by what they cost while idle, and ask of each what it waits for. Two replicas for failure (section 2)
+# are a reason; two because there were always two are none.
 #
 # ## 5. Access
 #
@@ -836,9 +836,9 @@ print({name: made["sources"] for name, made in lineage.items()})
 print("N14228 is in", sorted(held), "and not in", sorted(set(lineage) - held))
 
 # %% [markdown]
-# So a deletion is three things: rows away at the source, everything in this set made anew, and a **receipt** that says
-# what was done. And a test that looks for what was left. A log that nobody can edit unseen is a **hash chain**: each
-# entry holds the digest of the one before.
+# So a deletion is four things: rows away at the source, everything in this set made anew, a test that looks for what is
+# left, and a **receipt** that says what was done and what is still to do. A log that nobody can edit unseen is a **hash
+# chain**: each entry holds the digest of the one before.
 
 # %%
 def chained(log: list[dict], entry: dict) -> list[dict]:
@@ -859,20 +859,21 @@ raw = data.load("flights")
 without = raw[raw["tailnum"] != "N14228"]
 receipt: list[dict] = []
 for what in sorted(held):
-    receipt = chained(receipt, {"asked": "2013-11-02", "artefact": what, "done": "deleted and made anew",
-                                "rows": int((raw["tailnum"] == "N14228").sum()) if what == "flights" else None})
-print("rows left:", int((without["tailnum"] == "N14228").sum()), "| the receipt is unbroken:", unbroken(receipt))
-print("after one word was changed:", unbroken([receipt[0] | {"done": "nothing"}, *receipt[1:]]))
+    receipt = chained(receipt, {"asked": "2013-11-02", "artefact": what,
+                                "state": "rows deleted" if what == "flights" else "to be made anew"})
+left = {name: int((rows["tailnum"] == "N14228").sum()) for name, rows in (("flights", without), ("features", flights))}
+print("rows left:", left, "| the receipt is unbroken:", unbroken(receipt))
+print("after one word was changed:", unbroken([receipt[0] | {"state": "made anew"}, *receipt[1:]]))
 
 # %% [markdown]
-# The chain shows *that* somebody changed it, if you keep the last digest elsewhere; else all of it can be written anew.
-# And what deletion leaves: backups until they expire, the reports, and what the model learned, until it is trained
-# again.
+# The test finds what nobody has made anew yet. The chain shows *that* somebody changed it, if you keep the last digest
+# elsewhere; else all of it can be written anew. And what deletion leaves: backups until they expire, the reports, and
+# what the model learned, until it is trained again.
 #
 # ## 8. Supply chain
 #
 # A model file is code. A pickle says which functions to call, and loading calls them. A worked example that is *not*
-# loaded: an object that asks for `os.system`, and what stands in its bytes.
+# loaded: an object that asks for `eval`, and what stands in its bytes.
 
 # %%
 class Tempting:
@@ -1092,6 +1093,10 @@ check.review_allowed(review_allowed, "allowed_b")
 
 # %% check="12.9" part="allowed_c" points=1
 check.review_allowed(review_allowed, "allowed_c")
+
+# %%
+# claim: Neither shows in the table, for no request there stands just at the limit.
+assert all([f(policies, *request) for request in asked] == answers for f in (allowed_a, allowed_b, allowed_c))
 
 # %% [markdown]
 # **What you should have seen.** One wrote a loop and is right. One let a star cross the slash: whoever may read
