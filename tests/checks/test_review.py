@@ -14,7 +14,7 @@ from tests.checks.pieces import AREAS, learner_function
 REVIEWS = [(area, number) for area in AREAS for number, exercise in open_lab(area).exercises.items()
            if isinstance(exercise.body, Review)]
 WITH_ONE = {"01_lifecycle", "02_data", "03_features", "04_evaluation", "05_training", "06_deep_learning",
-            "07_deployment", "08_mlops", "09_monitoring", "10_responsible"}
+            "07_deployment", "08_mlops", "09_monitoring", "10_responsible", "11_generative"}
 
 
 def drawn(review, count=60):
