@@ -872,15 +872,15 @@ def stop_then_start(replicas: list, start) -> None:
 def under_load(change, version: str) -> dict:
     """The counts of a load while both replicas change to a version."""
     record, turn = folder / f"{version}.jsonl", itertools.count()
-    sent = load.while_doing(lambda: change(replicas, lambda: process.serve(folder / version, log=record)),
-                            lambda: f"{replicas[next(turn) % 2].url}/predict", body, rate=60)
+    sent = load.while_doing(lambda: change(pair, lambda: process.serve(folder / version, log=record)),
+                            lambda: f"{pair[next(turn) % 2].url}/predict", body, rate=60)
     return {"requests": len(sent), "failed": int((sent["status"] != 200).sum()),
             "answered by the new version": len(record.read_text().splitlines())}
 
 # %%
-replicas = [process.serve(folder / "v1") for _ in range(2)]
+pair = [process.serve(folder / "v1") for _ in range(2)]
 rolling = {"stop, then start": under_load(stop_then_start, "v2"), "start, then drain": under_load(process.roll, "v1")}
-for server in replicas:
+for server in pair:
     server.close()
 print("some of the requests failed:", {way: counts["failed"] > 0 for way, counts in rolling.items()})
 
