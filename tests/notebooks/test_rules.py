@@ -90,8 +90,24 @@ def tags_only_where_known(notebook):
             yield f"unknown tag {tag}"
 
 
+def exercises_keep_their_names(notebook):
+    """A cell below that binds the name again would hide the learner's function from the checks and the grader."""
+    written = set()
+    for cell in code_cells(notebook):
+        if "%pip" in cell.source:
+            continue
+        body = ast.parse(cell.source).body
+        if cell.metadata.get("nbgrader", {}).get("solution"):
+            written |= {node.name for node in body if isinstance(node, ast.FunctionDef)}
+            continue
+        bound = {node.name for node in body if isinstance(node, ast.FunctionDef)} | {
+            node.id for statement in body if not isinstance(statement, ast.FunctionDef)
+            for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        yield from (f"an exercise's name is bound again: {name}" for name in sorted(bound & written))
+
+
 RULES = [no_shell_or_magic, short_cells, alt_texts, no_wall_clock, answers_only_in_solutions, small_outputs,
-         tags_only_where_known]
+         tags_only_where_known, exercises_keep_their_names]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -127,6 +143,13 @@ OFFENDERS = [
 @pytest.mark.parametrize(("rule", "cell"), OFFENDERS, ids=lambda value: getattr(value, "__name__", ""))
 def test_rule_notices_its_offender(rule, cell):
     assert list(rule(new_notebook(cells=[cell])))
+
+
+@pytest.mark.parametrize("below", ["f = [1]", "for f in range(3):\n    pass", "def f():\n    return 1"])
+def test_a_name_of_an_exercise_that_is_bound_again_is_noticed(below):
+    cells = [new_code_cell("f = 0"), solution_cell("def f():\n    return 2"), new_code_cell("def g(f):\n    f = 1")]
+    assert not list(exercises_keep_their_names(new_notebook(cells=cells)))
+    assert list(exercises_keep_their_names(new_notebook(cells=[*cells, new_code_cell(below)])))
 
 
 def test_code_on_pages_and_in_labs_is_linted(tmp_path):
