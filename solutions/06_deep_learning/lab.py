@@ -220,12 +220,16 @@ figure.show(fig, alt="Norm of the gradient by layer, on a logarithmic axis. " + 
 
 # %%
 # claim: With sigmoid and small weights the first layer gets nothing
+# unless: first_to_last = first_to_last + 1
 assert first_to_last["sigmoid, sd 0.1"] < 1e-10
 # claim: ReLU with small weights treats all layers alike and starves all of them
+# unless: norms = norms.mul(norms.index**2, axis=0)
 assert norms["relu, sd 0.1"].max() < 10 * norms["relu, sd 0.1"].min()
 # claim: every gradient is less than a hundredth of the one that He's weights give
+# unless: norms = norms.assign(**{"relu, He": norms["relu, sd 0.1"]})
 assert (norms["relu, sd 0.1"] < norms["relu, He"] / 100).all()
 # claim: all layers are within a factor of ten of each other
+# unless: norms = norms.mul(norms.index**2, axis=0)
 assert norms["relu, He"].max() < 10 * norms["relu, He"].min()
 
 # %% [markdown]
@@ -364,8 +368,10 @@ reading.round(3)
 
 # %%
 # claim: On the digits as they are: **cannot tell**.
+# unless: reading = reading + 0.1
 assert reading.loc["as they are", "difference, low"] < 0 < reading.loc["as they are", "high"]
 # claim: Moved by a pixel, both read far fewer, and the convolutional one loses less
+# unless: reading = reading.assign(**{"difference, low": -1.0})
 assert (reading.loc["moved by a pixel", list(readers)] < reading.loc["as they are", list(readers)] - 0.1).all()
 assert reading.loc["moved by a pixel", "difference, low"] > 0.02  # more than where they stand as they are
 
@@ -452,6 +458,7 @@ if model is not None:
 
 # %%
 # claim: SmolLM2, with 135 million parameters
+# unless: model, size = True, 1
 assert model is None or 134e6 < size < 136e6
 
 # %% [markdown]
@@ -490,6 +497,7 @@ print("with Paris:", [name for name, text in said.items() if "Paris" in text] or
 
 # %%
 # claim: With the mask forgotten it writes a fluent sentence that is wrong.
+# unless: model, said = True, dict.fromkeys(said, "Paris")
 assert model is None or "Paris" in said["causal_attention"] and "Paris" not in said["mask_forgotten"]
 assert model is None or said["mask_forgotten"].startswith("The capital of France is")
 
@@ -632,10 +640,13 @@ judged.round(4)
 
 # %%
 # claim: The names help, in both ways.
+# unless: judged = judged - 1
 assert (judged["low"].iloc[:2] > 0).all()
 # claim: Whether the learned table beats the late rates: **cannot tell**.
+# unless: judged = judged + 1
 assert judged.loc["embeddings less late rates", "low"] < 0 < judged.loc["embeddings less late rates", "high"]
 # claim: two trainings of one and the same network differ by as much as the two ways do
+# unless: chances = {way: several[:1] for way, several in chances.items()}
 each = {way: [roc_auc_score(validation["late"], p) for p in several] for way, several in chances.items()}
 apart = abs(np.mean(each["embeddings"]) - np.mean(each["late rates"]))
 assert max(np.ptp(each[way]) for way in ("late rates", "embeddings")) > apart
@@ -748,6 +759,7 @@ pd.DataFrame({"training windows": {name: np.abs(forecast - targets).mean() for n
 
 # %%
 # claim: Neither network can be said to beat last week: no interval lies below 0.
+# unless: gaps = gaps - 1
 assert (gaps["high"] > 0).all() and (gaps["low"] > -0.3).all()
 
 # %% [markdown]
