@@ -18,7 +18,7 @@ class causal_attention:
     def inputs(d):
         n, width, out = d.int(1, 4), d.int(1, 5), d.int(1, 3)
         m = n + d.pick([0, 2, 1, 5])
-        large = d.pick([1, 1, 30])  # scores that no exp can take
+        large = d.pick([1, 30, 1, 40])  # scores that no exp can take
 
         def numbers(*shape):
             return np.array([d.int(-6, 6) / 2 for _ in range(int(np.prod(shape)))]).reshape(shape)
@@ -112,6 +112,12 @@ def masked_after_the_softmax(q, k, v):
 @causal_attention.mistake("M08", "A hidden score is minus infinity. With 0 it still has its share.")
 def hidden_scores_are_zero(q, k, v):
     scores = q @ k.T / np.sqrt(q.shape[1]) * np.tri(len(q), len(k), len(k) - len(q))
+    return softmax(scores, axis=1) @ v
+
+
+@causal_attention.mistake("M47", "A hidden score is minus infinity: a score that is seen may be below any number.")
+def hidden_scores_are_a_low_number(q, k, v):
+    scores = np.where(np.tri(len(q), len(k), len(k) - len(q), dtype=bool), q @ k.T / np.sqrt(q.shape[1]), -1000.0)
     return softmax(scores, axis=1) @ v
 
 

@@ -34,7 +34,7 @@ class grounded:
             own = [word for one in cited for word in re.findall(r"[\w.]+", passages[one].split(" [")[0].rstrip("."))]
             words = [d.pick([*own, *own, *own, "ticket"]) if own and d.flag(0.85) else d.pick(WORDS)
                      for _ in range(d.int(1, 6))]
-            words = [d.pick([str.upper, str, str, str.capitalize])(word) for word in words]
+            words = [d.pick([str.upper, str, str, str.capitalize, lambda w: w[:-1] or w])(word) for word in words]
             marks = [f"[{one}]" for one in cited] + d.pick([[]] * 9 + [["[P7]"]])
             if d.flag(0.3):
                 marks = d.pick([[f"[{one.swapcase()}]" for one in cited], ["[" + ", ".join(cited) + "]"], marks])
@@ -121,6 +121,16 @@ grounded.variants(
     the_whole_answer=("M33", "Each sentence is looked at for itself.", dict(split=lambda answer: [answer.strip()])),
     cut_at_each_full_stop=("M99", "A full stop inside of 30.50 ends no sentence.",
                            dict(split=lambda answer: re.split(r"(?<=[.!?])\s*", answer.strip()))))
+
+
+@grounded.mistake("M32", "A word is carried by the same word, not by a longer one that holds it.")
+def a_part_of_a_word(answer, passages, share):
+    def parts(text):
+        words = words_of(text)
+        return words | {word[:end] for word in words for end in range(1, len(word))} if text in passages.values() \
+            else words
+
+    return judged(answer, passages, share, words=parts)
 
 
 @grounded.mistake("M38", "An answer without any sentence is no answer: refuse.")

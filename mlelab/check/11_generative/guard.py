@@ -13,7 +13,8 @@ PLAIN = ("May I bring a dog?", "My bag is late.", "Is a refund due after 3 hours
          "The system promptly failed.", "Zoë: a café, row 12?")
 PRIVATE = ("ann@site.org", "mail me:bob@b.net.", "card 4111 1111 1111 1111", "4111-1111-1111-1111 please",
            "4111111111111", "411111111111", "call 212 555 0134", "1234567  8901234", "4111 - 1111 - 1111 - 1111",
-           "@desk", "team@", "a@b@c", "x@@y", "９９９９９９９９９９９９９", "no. 2013-11-28 14 30 00",
+           "@desk", "team@", "a@b@c", "x@@y", "９９９９９９９９９９９９９", "١٢٣٤٥٦٧٨٩٠١٢٣", "41111111111111111111",
+           "4111 1111 1111 1111@b.org", "no. 2013-11-28 14 30 00",
            "1234 5678 9012 3")
 
 
@@ -165,6 +166,14 @@ guard.variants(
     twelve_digits=("M31", "12 digits are no card number.",
                    dict(mask=lambda text: cards(re.sub(r"\S+@\S+", "[email]", nfkc(text)),
                                                 r"[0-9](?:[ -]?[0-9]){11,}"))),
+    digits_of_all_scripts=("M99", "The digits are 0-9.",
+                           dict(mask=lambda text: cards(re.sub(r"\S+@\S+", "[email]", nfkc(text)),
+                                                        r"\d(?:[ -]?\d){12,}"))),
+    up_to_sixteen_digits=("M31", "A run of more than 16 digits is masked whole.",
+                          dict(mask=lambda text: cards(re.sub(r"\S+@\S+", "[email]", nfkc(text)),
+                                                       r"[0-9](?:[ -]?[0-9]){12,15}"))),
+    cards_before_addresses=("M40", "Addresses are masked first: what is left of them is looked at for cards.",
+                            dict(mask=lambda text: re.sub(r"\S+@\S+", "[email]", cards(nfkc(text))))),
     any_gap=("M99", "One space or one hyphen may stand between two digits, not more.",
              dict(mask=lambda text: cards(re.sub(r"\S+@\S+", "[email]", nfkc(text)), r"[0-9](?:[ -]*[0-9]){12,}"))),
     a_proper_address=("M99", "Every run without white space with an @ inside of it is masked.",
@@ -223,7 +232,8 @@ def with_one_pattern(prompt, passages, phrases, canary):
     texts = [prompt, *passages]
     leaks = [plain(canary) in plain(text) for text in texts]
     attacks = [bool(hostile.search(plain(text))) for text in texts]
-    masked = [re.sub(r"\d(?:[ -]?\d){12,}", "[card]", re.sub(r"\S+@\S+", "[email]", nfkc(text))) for text in texts]
+    masked = [re.sub(r"[0-9](?:[ -]?[0-9]){12,}", "[card]", re.sub(r"\S+@\S+", "[email]", nfkc(text)))
+              for text in texts]
     result = {"reason": "leak" if leaks[0] else "hostile" if attacks[0] else "ok", "prompt": "", "passages": []}
     if result["reason"] == "ok":
         result["prompt"] = masked[0]

@@ -31,7 +31,7 @@ class next_token:
             logits = [d.pick([*some, d.num(-4, 4, 1)]) + high for _ in range(n)] + [-np.inf] * d.int(0, 2)
             logits = d.order(logits)
             top_p = d.pick([1, 0.9, 0.5, 0.95, d.num(0.02, 0.98, 2)])
-        temperature = d.pick([1.0, 0, 0.5, 2.0, 0.2, 8.0, 0.01])
+        temperature = d.pick([1.0, 0, 0.5, 2.0, 0.2, 8.0, 0.01, 1e-306])
         wrong = d.pick([None] * 14 + ["temperature", "top_p"])
         if wrong == "temperature":
             temperature = d.pick([-1.0, -0.001])
@@ -124,6 +124,8 @@ next_token.variants(
                             dict(chances=lambda logits, t: _chances(_chances(logits, 1.0), t))),
     overflows=("M47", "Large logits at a low temperature overflow: subtract the largest one first.",
                dict(chances=lambda logits, t: np.exp(logits / t) / np.exp(logits / t).sum())),
+    divides_before_it_subtracts=("M47", "A quotient may be infinite: subtract the largest logit before you divide.",
+                                 dict(chances=lambda logits, t: _chances(logits / t, 1.0))),
     last_of_the_highest=("M34", "At temperature 0, of several highest logits the lowest id is taken.",
                          dict(zero=lambda logits: len(logits) - 1 - int(np.argmax(logits[::-1])))),
     takes_anything=("M99", "A temperature below 0, and a top_p that is not above 0 and at most 1, is a ValueError.",

@@ -90,6 +90,12 @@ def last_of_the_cheapest(requests, models, budget):
     return planned(requests, models[::-1], budget)
 
 
+@plan_calls.mistake("M38", "A strong model that is too dear now is as good as none: another one answers.")
+def no_fallback_from_a_dear_one(requests, models, budget):
+    there = any(m["up"] and m["strong"] for m in models)
+    return planned(requests, models, budget, fallback=not there)
+
+
 @plan_calls.mistake("M33", "When nobody can answer one request, the next is still looked at.")
 def stops_at_the_first_nobody(requests, models, budget):
     plan = planned(requests, models, budget)
