@@ -96,6 +96,7 @@ print(f"forty turns: {costs.loc[40, 'without'] / costs.loc[40, 'with a cache']:.
 
 # %%
 # claim: Each turn costs more than the one before.
+# unless: costs["without"] = 1.0
 assert (costs["without"].diff().diff().dropna() > 0).all()
 
 # %% [markdown]
@@ -354,10 +355,13 @@ interval.T.round(2)
 
 # %%
 # claim: Within the first three, each way finds every policy.
+# unless: recall.loc["both", "recall@3"] = 0.9
 assert (recall["recall@3"] == 1).all()
 # claim: with 60 questions you cannot tell: the interval reaches 0
+# unless: interval.loc["low", "meaning"] = 0.01
 assert interval.loc["low", "meaning"] <= 0 < recall.loc["meaning", "recall@1"] - recall.loc["words (BM25)", "recall@1"]
 # claim: Both together are no better here than vectors alone.
+# unless: recall.loc["both", "recall@1"] = 1.0
 assert recall.loc["both", "recall@1"] <= recall.loc["meaning", "recall@1"]
 
 # %% [markdown]
@@ -382,8 +386,10 @@ print(f"chosen and reported on one half: {np.mean(chosen):.3f}; judged on the ot
 
 # %%
 # claim: 60 questions are at hand
+# unless: asked = asked.iloc[1:]
 assert len(asked) == 60
 # claim: What was chosen looks better on the questions that chose it.
+# unless: chosen = judged
 assert 0.01 < np.mean(chosen) - np.mean(judged) < 0.05
 
 # %% [markdown]
@@ -464,8 +470,10 @@ carried.round(2)
 
 # %%
 # claim: At 0.75 it loses one right answer in twenty
+# unless: carried.loc[0.75, "passes with the right source"] = 1.0
 assert round(1 - carried.loc[0.75, "passes with the right source"], 2) == 0.05
 # claim: one wrong source in twenty passes at every share
+# unless: carried["passes with another source"] = 0.0
 assert (carried["passes with another source"].round(2) == 0.05).all()
 
 # %% [markdown]
@@ -567,8 +575,10 @@ pd.DataFrame(reports).T.round(2)
 
 # %%
 # claim: The small model contradicts itself in most pairs
+# unless: reports["small model"]["consistency"] = 0.9
 assert reports["small model"]["consistency"] < 0.5
 # claim: The other judge is perfectly consistent
+# unless: reports["longer is better"]["consistency"] = 0.5
 assert reports["longer is better"]["consistency"] == 1
 
 # %% [markdown]
@@ -670,6 +680,7 @@ print("hostile, and not stopped, for example:", red.loc[~red["stopped"] & red["h
 
 # %%
 # claim: Nothing harmless is stopped, and less than a third of what is hostile.
+# unless: precision = 0.5
 assert precision == 1 and red.loc[red["hostile"], "stopped"].mean() < 1 / 3
 
 # %% [markdown]
@@ -931,8 +942,10 @@ bounds.round(2)
 
 # %%
 # claim: A quarter of the bytes, and with a scale for each row the loss moves by no more than 0.03.
+# unless: size["a scale for each row"] = size["float32"]
 assert size["a scale for each row"] / size["float32"] < 0.26 and bounds.loc["a scale for each row"].abs().max() < 0.03
 # claim: With one scale for all it rises, and the interval is clear of 0
+# unless: bounds.loc["one scale for all", "low"] = -0.1
 assert bounds.loc["one scale for all", "low"] > 0
 
 # %% [markdown]
