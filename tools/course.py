@@ -77,7 +77,7 @@ def need_environment():
     if fault:
         say("{}: making it anew.".format(fault))
     if fault or not VENV.exists():
-        say("Making .venv and installing about 340 packages, TensorFlow among them: 5 GB on disk, 1 to 5 minutes...")
+        say("Making .venv and installing about 370 packages, TensorFlow among them: 5 GB on disk, 1 to 5 minutes...")
         run(sys.executable, "-m", "venv", "--clear", VENV)
         lines = (ROOT / "requirements.txt").read_text().splitlines()
         pinned = next(line.split(" ")[0] for line in lines if line.startswith("uv=="))

@@ -35,8 +35,14 @@ def names(source: str) -> tuple[set[str], set[str]]:
         named = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
         needed |= {node.id for node in named if isinstance(node.ctx, ast.Load)} - made - inner
         is_definition = isinstance(statement, (ast.FunctionDef, ast.ClassDef))
-        made |= {statement.name} if is_definition else _bound(statement, everywhere=True)
+        made |= {statement.name} if is_definition else _bound(statement, everywhere=True) | _filled(statement)
     return made, needed
+
+
+def _filled(statement: ast.stmt) -> set[str]:
+    """Names of what gets an entry in a statement: `table` in table[key] = value."""
+    return {node.value.id for node in ast.walk(statement) if isinstance(node, ast.Subscript)
+            and isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name)}
 
 
 def _bound(statement: ast.stmt, everywhere: bool) -> set[str]:

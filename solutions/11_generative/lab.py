@@ -927,9 +927,10 @@ def through_int8(w: np.ndarray, ends: list) -> np.ndarray:
 matrices = [name for name, w in model.weights.items() if w.ndim == 2 and name.startswith("blk.")]
 count, rows = (sum(model.weights[n].size for n in matrices), sum(model.weights[n].shape[1] for n in matrices))
 everything = [min(model.weights[n].min() for n in matrices), max(model.weights[n].max() for n in matrices)]
-by_text = {"float32": losses(model.weights)}
-for name, ends in {"a scale for each row": [], "one scale for all": everything}.items():
-    by_text[name] = losses(model.weights | {n: through_int8(model.weights[n], ends) for n in matrices})
+ways = {"a scale for each row": [], "one scale for all": everything}
+by_text = {"float32": losses(model.weights)} | {
+    name: losses(model.weights | {n: through_int8(model.weights[n], ends) for n in matrices})
+    for name, ends in ways.items()}
 size = {"float32": 4 * count, "a scale for each row": count + 8 * rows, "one scale for all": count + 8}
 pd.DataFrame({"megabytes": pd.Series(size) / 1e6, "loss": pd.DataFrame(by_text).mean()}).round(2)
 
