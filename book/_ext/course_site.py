@@ -358,7 +358,9 @@ class NameSections(SphinxTransform):
 
     def apply(self) -> None:
         for section in self.document.findall(nodes.section):
-            first, repeated = section["names"] + section["dupnames"], bool(section["dupnames"])
+            # A label that is the heading's own word is no repetition.
+            first = section["names"] + section["dupnames"]
+            repeated = set(section["dupnames"]) - set(section["names"])
             if first and repeated and isinstance(section.parent, nodes.section):
                 section["ids"] = [f"{section.parent['ids'][0]}-{nodes.make_id(section[0].astext())}"]
 
@@ -369,9 +371,11 @@ class NumberChapters(SphinxTransform):
     default_priority = 720
 
     def apply(self) -> None:
-        chapter = re.fullmatch(r"book/(\d\d)_[a-z]+", self.env.docname)
-        if chapter and (title := self.document.next_node(nodes.title)):
-            title.insert(0, nodes.Text(f"{int(chapter[1])}. "))
+        chapter = re.fullmatch(r"book/((\d\d)_\w+)", self.env.docname)
+        chapters = Path(self.env.srcdir, "book", "chapters.yml")
+        if chapter and f"area: {chapter[1]}," in chapters.read_text(encoding="utf-8"):
+            title = self.document.next_node(nodes.title)
+            title.insert(0, nodes.Text(f"{int(chapter[2])}. "))
 
 
 def improve(app, doctree, docname) -> None:
