@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+import readme_pictures
 import yaml
 from bs4 import BeautifulSoup
 from packaging.specifiers import SpecifierSet
@@ -309,6 +310,17 @@ def test_the_landing_page_shows_what_the_course_is(book):
     drawn = {text.get_text().split()[0] for text in main.select("figure.mlelab-figure svg")[-1].select("text")}
     pages = {str(int(area.parent.name[:2])) for area in ROOT.glob("solutions/*/lab.py")} - {"0"}
     assert drawn == pages
+
+
+def test_the_pictures_of_the_readme_are_those_of_this_build(book):
+    """If not: `make book`, then `python tools/readme_pictures.py`."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    made = readme_pictures.pictures((book / "book" / "index.html").read_text(encoding="utf-8"))
+    assert len(made) == len(readme_pictures.NAMES)
+    for name, svg in made.items():
+        assert (ROOT / "book" / "_static" / name).read_text(encoding="utf-8") == svg, name
+        alt = BeautifulSoup(svg, "html.parser").svg["aria-label"]
+        assert f"![{alt}](book/_static/{name})" in readme
 
 
 def test_chapters_have_their_numbers(book):
