@@ -8,7 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ("case", "chapters")  # the figures of the first page, in its order
-COLOURS = "<style>svg{color:#1f2328;font-family:sans-serif}@media(prefers-color-scheme:dark){svg{color:#e6edf3}}</style>"
+COLOURS = ("<style>svg{color:#1f2328;font-family:sans-serif}"
+           "@media(prefers-color-scheme:dark){svg{color:#e6edf3}}</style>")
 
 
 def pictures(page: str) -> dict[str, str]:
