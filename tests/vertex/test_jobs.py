@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import textwrap
 import time
 
@@ -115,6 +116,21 @@ def test_gcs_paths_in_commands_become_files(cloud, grpc_sdk, gcs):
     custom = job(pool(code, args=[f"/gcs/{gcs.name}/in/a.txt", f"/gcs/{gcs.name}/out/b.txt"]))
     custom.run()
     assert gcs.blob("out/b.txt").download_as_text() == "HELLO"
+
+
+@pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap makes the mount")
+def test_a_path_that_the_job_makes_up_is_mounted(cloud, grpc_sdk, gcs):
+    gcs.blob("in/a.txt").upload_from_string("hello")
+    code = """
+        import os, pathlib, sys
+        source = pathlib.Path(sys.argv[1].replace("gs://", "/gcs/"))
+        target = pathlib.Path(os.environ["AIP_MODEL_DIR"].replace("gs://", "/gcs/"))
+        target.mkdir(parents=True, exist_ok=True)
+        (target / "b.txt").write_text(source.read_text().upper())
+    """
+    custom = job(pool(code, args=[f"gs://{gcs.name}/in/a.txt"]), base_output_dir=f"gs://{gcs.name}/out")
+    custom.run()
+    assert gcs.blob("out/model/b.txt").download_as_text() == "HELLO"
 
 
 def test_jobs_have_credentials_but_not_the_servers_environment(cloud, grpc_sdk, monkeypatch):

@@ -79,6 +79,8 @@ class Containers:
             "OMP_NUM_THREADS": "1",
         }
         environment |= {variable["name"]: variable.get("value", "") for variable in container.get("env", [])}
+        if any("/gcs/" in part for part in command):
+            command = gcs.mount(command, (*command, *environment.values()))
         child = self._machine.processes.start_job(command, folder, environment)
         while (code := child.poll()) is None:
             if self._cancel.wait(0.02):

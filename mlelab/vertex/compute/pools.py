@@ -159,6 +159,9 @@ def _start(
         gcs.map(re.sub(r"\$\((\w+)\)", lambda m: environment.get(m.group(1), m.group()), part))
         for part in (*command, *arguments)
     ]
+    scripts = (path.read_text(errors="replace") for path in (folder / "site").rglob("*.py"))
+    if any("/gcs/" in text for text in (*command, *scripts)):
+        command = gcs.mount(command, (*command, *environment.values()))
     return machine.processes.start_job(command, folder, environment)
 
 
