@@ -20,6 +20,7 @@ from google.genai import errors, types
 from pydantic import BaseModel
 
 from mlelab import vertex
+from mlelab.llm.serve import SmolLM2
 from mlelab.vertex import environment
 from mlelab.vertex.compute.generator import Candidate, Settings, Step
 
@@ -327,6 +328,54 @@ def test_what_is_wrong_is_refused(client, code, words, call):
     assert refused.value.code == code
 
 
+def asked(**config):
+    return lambda c: ask(c, **config).text
+
+
+JSON = {"response_mime_type": "application/json"}
+# What the client's documentation shows, a call of each kind; what they bring is tested one by one above and below.
+KINDS = {
+    "a text": asked(),
+    "contents as Content": lambda c: ask(c, types.UserContent("Hello")).text,
+    "several turns": lambda c: ask(c, [types.UserContent("a"), types.ModelContent("b"), types.UserContent("c")]).text,
+    "system instruction": asked(system_instruction="Be brief."),
+    "temperature": asked(temperature=0),
+    "top_p": asked(top_p=0.5),
+    "top_k": asked(top_k=3),
+    "seed": asked(seed=1),
+    "presence and frequency penalty": asked(presence_penalty=0.5, frequency_penalty=0.5),
+    "max_output_tokens": asked(max_output_tokens=2),
+    "stop_sequences": asked(stop_sequences=["capital"]),
+    "candidate_count": lambda c: ask(c, candidate_count=2).candidates[1].content.parts,
+    "safety settings": asked(safety_settings=[types.SafetySetting(
+        category="HARM_CATEGORY_HATE_SPEECH", threshold="BLOCK_LOW_AND_ABOVE")]),
+    "labels": asked(labels={"team": "desk"}),
+    "JSON": asked(**JSON),
+    "a schema of pydantic": lambda c: ask(c, **JSON, response_schema=City).parsed,
+    "a schema of Python's types": lambda c: ask(c, **JSON, response_schema=list[str]).parsed,
+    "a JSON schema": asked(**JSON, response_json_schema={"type": "object"}),
+    "logprobs": lambda c: ask(c, response_logprobs=True, logprobs=1).candidates[0].logprobs_result.chosen_candidates,
+    "a stream": lambda c: list(c.models.generate_content_stream(model=MODEL, contents="x")),
+    "async": lambda c: asyncio.run(c.aio.models.generate_content(model=MODEL, contents="x")).text,
+    "a chat": lambda c: c.chats.create(model=MODEL).send_message("x").text,
+    "a chat that streams": lambda c: list(c.chats.create(model=MODEL).send_message_stream("x")),
+    "count_tokens": lambda c: c.models.count_tokens(model=MODEL, contents="x").total_tokens,
+    "compute_tokens": lambda c: c.models.compute_tokens(model=MODEL, contents="x").tokens_info,
+    "models.get": lambda c: c.models.get(model=MODEL).name,
+    "usage": lambda c: ask(c).usage_metadata.total_token_count,
+    "http options": asked(http_options=types.HttpOptions(timeout=20_000)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_call_is_answered(client, kind):
+    assert KINDS[kind](client)
+
+
+def test_the_kinds_are_25_or_more():
+    assert len(KINDS) >= 25
+
+
 def test_twenty_clients_at_once(scripted):
     def one(number: int) -> str:
         return ask(genai.Client(vertexai=True, location="us-central1"), f"Please say-{number}").text
@@ -392,3 +441,18 @@ def test_a_notebook_talks_to_the_small_model_itself():
              if not name.startswith(("GOOGLE_", "MLELAB_")) and name not in environment.NAMES}  # fmt: skip
     done = subprocess.run([sys.executable, "-c", NOTEBOOK], env=clean, capture_output=True, text=True, timeout=120)
     assert done.stdout.splitlines()[-2:] == ["smollm2-135m-instruct (local stand-in)", "429"], done.stderr[-3000:]
+
+
+@pytest.mark.nightly
+def test_twenty_clients_at_once_get_what_one_gets_of_the_small_model():
+    asked = {"model": MODEL, "config": {"temperature": 0, "max_output_tokens": 4}}
+    countries = ["France", "Italy", "Spain", "Japan"] * 5
+    with vertex.local(generator=SmolLM2):
+        def one(country: str) -> str:
+            client = genai.Client(vertexai=True, location="us-central1")
+            return client.models.generate_content(contents=f"What is the capital of {country}?", **asked).text
+
+        alone = {country: one(country) for country in countries[:4]}
+        with ThreadPoolExecutor(20) as pool:
+            assert list(pool.map(one, countries)) == [alone[country] for country in countries]
+    assert len(set(alone.values())) == 4
