@@ -229,8 +229,40 @@ jsonschema.validate(json.loads(forced), schema)
 print("the constrained answer is valid")
 
 # %% [markdown]
-# The mask guarantees the form. Whether the numbers are right it does not ask. The local cloud does the same for
-# `response_schema` of Google's SDK, llama.cpp calls it a grammar.
+# The mask guarantees the form. Whether the numbers are right it does not ask. llama.cpp calls such a mask a grammar.
+#
+# **At work** the model stands behind an API. Here is Google's own client, `google-genai`, with the calls of its
+# documentation. `connect()` sends them to the local cloud, where the small model answers. First the stand-in's name,
+# and what the call is billed for:
+
+# %%
+from google import genai
+
+from mlelab import vertex
+
+vertex.connect(ephemeral=True)
+client = genai.Client(vertexai=True, location="us-central1")
+call = {"model": "gemini-3.5-flash", "contents": ask}
+plain = {"temperature": 0, "max_output_tokens": 25}
+whole = client.models.generate_content(**call, config=plain)
+counted = client.models.count_tokens(**call)
+print("asked:", call["model"], "- answered:", whole.model_version)
+print(f"{counted.total_tokens} tokens counted before, {whole.usage_metadata.prompt_token_count} billed")
+assert "stand-in" in whole.model_version and counted.total_tokens == whole.usage_metadata.prompt_token_count
+
+# %% [markdown]
+# Then the same answer as a stream, piece by piece while it is written, and the schema from above:
+
+# %%
+pieces = [part.text or "" for part in client.models.generate_content_stream(**call, config=plain)]
+valid = client.models.generate_content(**call, config=plain | {
+    "response_mime_type": "application/json", "response_json_schema": schema})
+jsonschema.validate(json.loads(valid.text), schema)
+print("the stream is the same answer, in several pieces:", "".join(pieces) == whole.text and len(pieces) > 3)
+print("the object is valid, and the one of your own mask:", json.loads(valid.text) == json.loads(forced))
+
+# %% [markdown]
+# With a project, and without `connect()`, the same lines ask Gemini, and cost money.
 #
 # ## 3. Finding the text
 #
@@ -735,9 +767,10 @@ def run_agent(
     "not confirmed", it has an effect and confirm(tool, arguments) is false; "failed",
     `run` raised an Exception; "ok", what `run` gives. But for "ok" and "repeated", the
     result is the outcome with "error: " before it.
-    A reply whose cost brings the sum of costs above the budget is used for nothing.
-    Returns a dict: status ("answered", "budget" or "steps"), answer (None unless
-    answered), spent (the sum), trace (a list of (tool, outcome), in order).
+    A reply whose cost brings the sum of costs above the budget is used for nothing, but
+    its cost counts as spent. Returns a dict: status ("answered", "budget" or "steps"),
+    answer (None unless answered), spent (the sum of all costs), trace (a list of (tool,
+    outcome), in order).
     """
     ### BEGIN SOLUTION
     messages, spent, trace, done = [{"role": "user", "content": question}], 0, [], []
