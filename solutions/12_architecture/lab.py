@@ -71,8 +71,9 @@ def choose(
 ) -> tuple[str | None, dict[str, str]]:
     """The cheapest option that keeps every constraint, and what each other one breaks.
 
-    need: what is asked, for some of the names below; a name that is not there does not
-    bind, a limit of 0 does. options: for each option's name a dict with all names.
+    need: what is asked, for some of the names below, never None; a name that is not
+    there does not bind, a limit of 0 does. options: for each option's name a dict with
+    all names.
     In this order, an option breaks
     region, if the region asked is not in its `region`, a set;
     age_min, p99_ms, if its value is above the one asked;
@@ -157,7 +158,8 @@ def breaker(
     the trial: it is made as if closed. While it runs, other calls raise `opened`. If it
     succeeds the breaker is closed, with a count of 0. If it fails the breaker is open
     for another `pause`, from then on.
-    Each breaker has a state of its own. `function` never raises `opened` itself.
+    Each breaker has a state of its own. `function` never raises `opened` itself. A call
+    that began while the breaker was closed has ended before another call begins.
     """
     ### BEGIN SOLUTION
     failures, opened_at = 0, None
@@ -682,7 +684,8 @@ def pseudonymise(values: pd.Series, key: bytes, length: int) -> pd.Series:
     1 to 64.
     Each text becomes the first `length` hexadecimal digits, in lower case, of its
     HMAC-SHA256 under `key`; texts count as they are, in UTF-8, the empty one too. What
-    is missing stays missing. The index stays.
+    is missing stays missing. The index stays; whether the dtype is object or str, and
+    the name, do not matter.
     Raises ValueError for a key of less than 16 bytes, also if there are no values.
     """
     ### BEGIN SOLUTION
@@ -782,7 +785,8 @@ def holds_subject(
     contains: for some artefacts, with an entry in `lineage` or without, the set of
     subjects that are in them themselves.
     An artefact holds the subject if it contains it itself, an aggregate too; or if it
-    is no aggregate and one of its sources holds the subject.
+    is no aggregate and one of its sources holds the subject. So an aggregate that
+    contains the subject itself hands it on to what is made from it.
     """
     ### BEGIN SOLUTION
     found = {name for name, subjects in contains.items() if subject in subjects}
