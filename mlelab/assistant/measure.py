@@ -16,6 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from mlelab import assistant, llm
 from mlelab.llm.model import SHA256
@@ -43,6 +44,21 @@ def stale() -> list[str]:
     """What has changed since the record was made; empty where nothing has."""
     now, then = hashes(), record()["hashes"]
     return sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
+
+
+def key(question: str, text: str) -> str:
+    """The name of an answer in labels.csv, from its question's id and its text."""
+    return hashlib.sha256(f"{question}|{text}".encode()).hexdigest()[:8]
+
+
+def labels() -> pd.DataFrame:
+    """"right", "wrong" or "refused" for each different answer of the record, by `key`: the rule's, and two readers'.
+
+    reader_a, reader_b: two large language models ("model readers") that saw the question, a right answer and the
+    answer, in an order drawn for each; neither saw the set-up, the rule's label or the other's.
+    """
+    with files(__package__).joinpath("labels.csv").open(encoding="utf-8") as file:
+        return pd.read_csv(file, index_col="key", dtype=str)
 
 
 def texts(ids: list[str]) -> list[str]:
