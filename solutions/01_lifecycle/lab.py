@@ -106,7 +106,7 @@ print(f"and the desk decides at {-case.LEAD_HOURS:+.1f}.")
 # %% [markdown]
 # ### Exercise 1.2: keep what is known (1 point)
 #
-# Write `available_columns`. The check uses a table with other columns than this one, so a list of names will not do.
+# Write `available_columns`. The check uses a table with other columns, so a list of names will not do.
 
 # %% exercise="1.2"
 def available_columns(spec: pd.DataFrame, lead_hours: float) -> set[str]:
@@ -136,6 +136,11 @@ is_late = late[known].astype(int)
 print(f"AUC of dep_delay alone: {roc_auc_score(is_late, arrived['dep_delay']):.3f}")
 print("kept:", ", ".join(sorted(available_columns(columns, case.LEAD_HOURS))))
 
+# %%
+# fact: 0.5 is guessing, 1 is perfect | the definition of AUC
+# claim: A model with `dep_delay` would look very good
+assert roc_auc_score(is_late, arrived["dep_delay"].fillna(0)) > 0.9
+
 # %% [markdown]
 # A model with `dep_delay` would look very good in this notebook and fail on its first morning at the desk: two hours
 # before departure nobody has that number.
@@ -143,7 +148,7 @@ print("kept:", ", ".join(sorted(available_columns(columns, case.LEAD_HOURS))))
 # %% [markdown]
 # ## 3. Which rows may the model learn from?
 #
-# The desk will use the model on *later* flights than those it learned from. The split must do the same. `features`
+# The model learns from past flights, and the desk uses it on *later* ones. The split must do the same. `features`
 # holds one row for each flight with everything known at the decision, and `arr_delay` for the label. (In lab 3 you
 # build it yourself.)
 
@@ -224,7 +229,7 @@ assert (drawn["0"] - drawn["1"]).quantile(0.025) > 0
 # %% [markdown]
 # ## 4. What must a model beat?
 #
-# Before a model, a table of rates. A worked example with one key, and the trap in it: look at the smallest group. The
+# Before a model, a table of rates. A worked example with one key, and the trap in it: look at the column `count`. The
 # first line is the course's own split, so that you can go on in any case.
 
 # %%
@@ -373,6 +378,7 @@ figure.show(fig, alt=f"Cost per flight against threshold. On the validation mont
 # was not. What helps is to watch the mean chance beside the late share, each week.
 
 # %%
+# fact: is more than that of a needless alert, `1 - p` | arithmetic on the two costs
 # claim: The model **over-predicts** on the validation months
 local = validation["decision_time"].dt.tz_convert("America/New_York").dt.date
 sums = case.by_days(pd.DataFrame({"late": validation["late"], "p": score["validation"], "n": 1}), local)
