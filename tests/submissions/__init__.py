@@ -288,7 +288,7 @@ own_cell("outcome_replaced", 0, "0 of 4", """
 import mlelab.check.lab as labs
 from mlelab.check.outcome import Outcome
 labs.Exercise.outcome = lambda self, *answers: Outcome(self.number, self.name, "right", "Fine.")""")
-own_cell("code_of_a_check_replaced", 0, "AttributeError", """
+own_cell("code_of_a_check_replaced", 0, "0 of 4", """
 check.late_share.body.__code__ = (lambda trial, answer: "Fine.").__code__
 check.check_environment.body.__code__ = (lambda trial, answer: "Fine.").__code__""")
 own_cell("comparison_replaced", 0, "0 of 4", """
@@ -312,7 +312,7 @@ shell.ast_transformers.append(NoAsserts())""")
 own_cell("asserts_taken_out", 0, "0 of 4", """
 shell = get_ipython()
 shell.input_transformers_post.append(lambda lines: [line.replace("assert ", "") for line in lines])
-late_share = check_environment = lambda *things: 0.5""")
+late_share = check_environment = lambda *things: 0.75""")
 own_cell("cells_not_run", 0, "0 of 4", """
 shell = get_ipython()
 def run_cell(code, *things, **more):

@@ -409,21 +409,16 @@ def test_feedback_shows_points_that_were_given_to_what_could_not_be_graded(cours
     assert "It could not be graded: It is empty." in page and "0.5 of 1 points." in page
 
 
-def test_feedback_shows_no_hidden_text_wherever_it_went():
-    """Secrets in sources, outputs, tracebacks, HTML and in what later cells print."""
+def test_feedback_shows_no_hidden_check_and_nothing_that_acts():
+    """Sources of hidden checks and what they said, our solutions, scripts, links that run, and what nobody reads."""
     secret = 'assert late_share(CANARY, 30) == 0.5, "CANARY"'
-    mark = {"grade_id": "check-0-2", "grade": True}
     new = nbformat.v4
+    said = [new.new_output("display_data", data={"text/plain": "Not passed."}),
+            new.new_output("error", ename="NotRight", evalue="CANARY", traceback=[secret])]
     cells = [
         new.new_code_cell(f"print(1)\n### BEGIN HIDDEN TESTS\n{secret}\n### END HIDDEN TESTS", metadata={
-            "nbgrader": mark}, outputs=[new.new_output("error", ename="AssertionError", evalue="CANARY",
-                                                       traceback=[secret, "CANARY"])]),
-        new.new_code_cell(secret, metadata={"nbgrader": {"grade_id": "hidden-0-2-1", "grade": True}}),
-        new.new_code_cell("print(In)", outputs=[
-            new.new_output("stream", text=repr([secret])),
-            new.new_output("execute_result", data={"text/html": f"<pre>{secret.replace('<', '&lt;')}</pre>",
-                                                   "text/plain": secret}),
-            new.new_output("error", ename="E", evalue=secret, traceback=[f"\x1b[31m{secret}\x1b[0m"])]),
+            "nbgrader": {"grade_id": "check-0-2", "grade": True}}, outputs=said[:1]),
+        new.new_code_cell(secret, metadata={"nbgrader": {"grade_id": "hidden-0-2-1", "grade": True}}, outputs=said),
         new.new_code_cell("check.solution('0.2')", outputs=[
             new.new_output("display_data", data={"text/markdown": "**Our solution of 0.2.**\nSOLVED"})]),
         new.new_code_cell("evil", outputs=[new.new_output("display_data", data={

@@ -13,6 +13,8 @@ was stopped goes on where it stopped. autograded/STUDENT/AREA/ has the notebook 
 
 import os
 
+from teaching import books, classroom, grading, sandbox
+
 
 def arguments(parser) -> None:
     parser.add_argument("area", help="the lab, such as 01_lifecycle")
@@ -29,8 +31,6 @@ def arguments(parser) -> None:
 
 
 def run(arguments) -> int:
-    from teaching import books, classroom, grading, sandbox
-
     course = classroom.course(arguments)
     area = classroom.released(course, arguments.area)
     folders = classroom.submissions(course, area, arguments.students)
@@ -80,8 +80,6 @@ def run(arguments) -> int:
 
 def _prepared(book, folders, arguments) -> tuple[list[str], list[dict]]:
     """The students whom we could not even repair, and the jobs that wait."""
-    from teaching import classroom, grading
-
     failed, waiting, done = [], [], 0
     for number, (student, folder) in enumerate(folders, start=1):
         classroom.progress(number, len(folders), f"repairing {student}")

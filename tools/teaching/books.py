@@ -7,6 +7,10 @@ import re
 import warnings
 from pathlib import Path
 
+import nbformat
+from nbgrader.api import Gradebook, MissingEntry
+from sqlalchemy.exc import SQLAlchemyError
+
 from teaching import classroom, grading, repair, results
 
 
@@ -18,9 +22,6 @@ class Books:
     """What is kept of one lab: autograded/STUDENT/AREA/ and gradebook.db."""
 
     def __init__(self, course: Path, area: str, settings: dict):
-        import nbformat
-        from nbgrader.api import Gradebook, MissingEntry
-
         classroom.reach_nbgrader()
         warnings.filterwarnings("ignore", module="nbgrader")
         self.course, self.area, self.settings = course, area, settings
@@ -50,8 +51,6 @@ class Books:
 
     def solution(self) -> dict:
         """The job of our own solution, which must get all points here before anybody is graded."""
-        import nbformat
-
         path = self.course / "solutions" / self.area / "lab.ipynb"
         if not path.exists():
             classroom.refuse(f"There is no solutions/{self.area}/lab.ipynb in {self.course}: run `release {self.area}` "
@@ -99,8 +98,6 @@ class Books:
 
         The result comes last: a run that was cut off here grades the submission again.
         """
-        from sqlalchemy.exc import SQLAlchemyError
-
         student, place = result["student"], self.place(result["student"])
         text = result.pop("notebook", None)
         lab, kept = place / "lab.ipynb", place / "result.json"

@@ -26,8 +26,6 @@ HEADINGS = {
 KEYS = ("student_id", "student id", "id", "identifier", "sis_id", "lms_id", "sis user id", "sis login id", "username",
         "login", "id number", "email address", "email", "e-mail")
 
-NO_TIME = "holds no time like '2027-02-01 23:59'"
-
 
 def refuse(sentence: str) -> NoReturn:
     raise SystemExit(sentence)

@@ -6,7 +6,20 @@ email; or the gradebook that the LMS exports; or Moodle's grading worksheet, whi
 the newest one counts. collected/AREA.csv lists every file with what became of it; nothing is lost.
 """
 
-from pathlib import Path
+import hashlib
+import importlib.util
+import io
+import re
+import shutil
+import sys
+import zipfile
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import nbformat
+
+from teaching import classroom, results
 
 MEMBER, TOTAL, MEMBERS = 400e6, 4e9, 50_000  # bytes of a file, bytes and files of an archive
 HEADS = ["file", "status", "student", "family", "attempt", "late", "says"]
@@ -22,8 +35,6 @@ def arguments(parser) -> None:
 
 
 def run(arguments) -> int:
-    from teaching import classroom
-
     course = classroom.course(arguments)
     area = classroom.released(course, arguments.area)
     people = classroom.roster(arguments.roster) if arguments.roster else None
@@ -115,8 +126,6 @@ class Handed:
     """One file: what its name says about whose it is and which attempt."""
 
     def __init__(self, path: str, read, changed: str, fits: bool = True):
-        import re
-
         self.path, self.read, self.changed, self.fits = path, read, changed, fits
         self.is_lab = path.lower().endswith(".ipynb") or fits and path.lower().endswith((".json", ".py"))
         self.family, self.time, self.late, self.receipt = "", "", False, False
@@ -172,12 +181,6 @@ class Handed:
 
     def unwanted(self) -> str:
         """Why this file does not come along with the lab, or nothing."""
-        import importlib.util
-        import re
-        import sys
-
-        from teaching import results
-
         stem, ending = Path(self.name).stem, Path(self.name).suffix.lower()
         if ending not in results.ALONG:
             return "It is no notebook, helper or table."
@@ -189,30 +192,22 @@ class Handed:
 
     def beside(self, lab: "Handed") -> str:
         """The name that the student's code knows it by: Canvas numbers all files of a later attempt."""
-        import re
-
         again = lab.family == "Canvas" and lab.copy and lab.copy == self.copy
         return re.sub(r"-\d+(?=\.\w+$)", "", self.name) if again else self.name
 
     def owners(self, people: list) -> list:
         """Everybody whom the file's name fits; single words of it count only where nothing longer fits."""
-        from teaching import classroom
-
         if self.family == "Blackboard":
             return next(filter(None, (classroom.find(people, keys=[key]) for key in self.keys)), [])
         return classroom.find(people, keys=self.keys, names=self.names) or classroom.find(people, keys=self.words)
 
     def own_name(self) -> str | None:
         """The student's name where there is no roster: with the system's number, for two may have one name."""
-        from teaching import classroom
-
         return classroom.folder_name(self.plain) if self.plain else None
 
 
 def _files(source: Path, refused: list[tuple[str, str]]):
     """(path, bytes, time of change, how to read it again) of each file of a folder or archive, archives included."""
-    from datetime import UTC, datetime
-
     if source.is_file():
         if source.suffix.lower() == ".zip":
             yield from _archive(source, "", refused, depth=0)
@@ -237,11 +232,6 @@ def _files(source: Path, refused: list[tuple[str, str]]):
 
 def _archive(source, name: str, refused: list[tuple[str, str]], depth: int):
     """The files of a zip archive, none of them written to disk. One that is not what it seems is refused as a whole."""
-    import io
-    import zipfile
-    from functools import partial
-    from pathlib import PurePosixPath
-
     def no(why: str) -> None:
         refused.append((name or "the archive", why))
 
@@ -310,10 +300,6 @@ def _outer(paths: list[str]) -> int:
 
 def _words(lab: Path) -> list[str]:
     """What tells this lab from others: its first cell's area, its exercises' functions."""
-    import re
-
-    import nbformat
-
     cells = nbformat.read(lab, as_version=4).cells
     return [f"def {found[1]}(" for cell in cells if cell.metadata.get("nbgrader", {}).get("solution")
             if (found := re.search(r"^def (\w+)", cell.source, re.M))]
@@ -326,12 +312,6 @@ def _fits(content: bytes, words: list[str]) -> bool:
 
 def _store(course: Path, area: str, student: str, files: list, dry_run: bool) -> tuple[bool, str]:
     """Write the submission: whether one that lies there is newer and stays, and what became of it, which is kept."""
-    import hashlib
-    import shutil
-    from datetime import UTC
-
-    from teaching import classroom, results
-
     handed, along = files
     folder = course / "submitted" / student / area
     stamp = folder / "timestamp.txt"

@@ -6,14 +6,25 @@ left out; what a student's code printed is cut at 20,000
 characters and loses its scripts.
 """
 
+import copy
 import re
+import warnings
 from html import escape
 from pathlib import Path
+
+import nbformat
+from nbconvert.exporters import HTMLExporter
+from nbconvert.preprocessors.sanitize import SanitizeHTML
+
+from mlelab.check.misconceptions import MISCONCEPTIONS
+from teaching import classroom, results
+from teaching.grading import HIDDEN
+from teaching.release import STUB
+from teaching.report import STYLE, table
 
 UPLOAD = {"moodle": 'for "Upload multiple feedback files in a zip"', "canvas": 'for "Upload Submissions"',
           "others": "named as the students are here"}
 LONGEST = 20_000  # characters of one output
-REGION = re.compile(r"### BEGIN HIDDEN TESTS.*?(?:### END HIDDEN TESTS|\Z)", re.S)
 GONE = "(left out)"
 # What stays of HTML that a cell printed: tables and the boxes of the checks.
 ALLOWED = ["a", "b", "br", "caption", "code", "dd", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "hr", "li", "ol",
@@ -28,10 +39,6 @@ def arguments(parser) -> None:
 
 
 def run(arguments) -> int:
-    import nbformat
-
-    from teaching import classroom, results
-
     course, area = classroom.course(arguments), arguments.area
     found = results.needed(course, area)
     graded = {submission.student: submission for submission in found if submission.graded}
@@ -58,8 +65,6 @@ def run(arguments) -> int:
 
 def archives(course: Path, area: str, target: Path, students: list[str]) -> dict[str, dict[str, bytes]]:
     """By system, the pages under the names that it takes back; by student for those who came from nowhere else."""
-    from teaching import classroom
-
     made: dict[str, dict[str, bytes]] = {}
     for student in students:
         page = target / student / area / "lab.html"
@@ -72,9 +77,6 @@ def archives(course: Path, area: str, target: Path, students: list[str]) -> dict
 
 
 def page(submission, body: str) -> str:
-    from mlelab.check.misconceptions import MISCONCEPTIONS
-    from teaching.report import STYLE, table
-
     rows, comments = [], dict(submission.comments)
     for check in submission.checks:
         named = MISCONCEPTIONS.get(check.misconception)
@@ -106,11 +108,6 @@ def page(submission, body: str) -> str:
 
 def body_of(notebook) -> str:
     """The notebook as HTML: no hidden check, no solution of ours, no script."""
-    import warnings
-
-    from nbconvert.exporters import HTMLExporter
-    from nbconvert.preprocessors.sanitize import SanitizeHTML
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         shown = without_secrets(notebook)
@@ -130,43 +127,29 @@ def _safe(found: re.Match) -> str:
 
 
 def without_secrets(notebook):
-    """A copy of the notebook that can be shown to its student."""
-    import copy
-
+    """A copy of the notebook that can be shown to its student. What a hidden check said is for the instructor."""
     shown = copy.deepcopy(notebook)
-    secret = {line.strip() for cell in shown.cells for region in REGION.findall(cell.source)
-              for line in region.splitlines()[1:] if len(line.strip()) >= 8 and not line.startswith("### ")}
     for cell in shown.cells:
-        hidden = REGION.search(cell.source) or cell.metadata.get("nbgrader", {}).get("grade_id", "").startswith(
-            "hidden-")
         if cell.cell_type == "code":
-            errors = [output for output in cell.outputs if output.output_type == "error"]
-            kept = [_text("Not passed." if errors else "Passed.")] if hidden else cell.outputs
-            cell.outputs = [_clean(output, secret) for output in kept]
-        if hidden:
-            from teaching.release import STUB
-
-            cell.source = REGION.sub("", cell.source).strip() or STUB
-        if cell.metadata.get("nbgrader", {}).get("grade_id", "").startswith("hidden-"):
-            cell.source = STUB
+            hidden = cell.metadata.get("nbgrader", {}).get("grade_id", "").startswith("hidden-")
+            cell.source = STUB if hidden else HIDDEN.sub("", cell.source)
+            cell.outputs = [_clean(output) for output in (cell.outputs[:1] if hidden else cell.outputs)]
     return shown
 
 
-def _clean(output, secret: set[str]):
-    """An output without lines of hidden checks, without our solutions, and not longer than is read."""
-    import nbformat
-
+def _clean(output):
+    """An output without our solutions, and not longer than is read."""
     data = output.get("data", {})
     if "**Our solution of" in "".join(data.get("text/markdown", "")):
         return _text(GONE)
     made = {}
     for key in ("text", "evalue"):
         if key in output:
-            made[key] = _redacted("".join(output[key]), secret)
+            made[key] = _short("".join(output[key]))
     if "traceback" in output:
-        made["traceback"] = [_redacted(line, secret) for line in output["traceback"]]
+        made["traceback"] = [_short(line) for line in output["traceback"]]
     if data:
-        made["data"] = {kind: value if kind == "image/png" else _redacted(_described("".join(value)), secret)
+        made["data"] = {kind: value if kind == "image/png" else _short(_described("".join(value)))
                         for kind, value in data.items() if isinstance(value, (str, list))}
     return nbformat.from_dict({**output, **made})
 
@@ -178,23 +161,11 @@ def _described(html: str) -> str:
                   lambda found: f"<p>Figure. {found[1] or ''}</p>", html, flags=re.S)
 
 
-def _redacted(text: str, secret: set[str]) -> str:
-    from html import unescape
-
+def _short(text: str) -> str:
     if len(text) > LONGEST and not text.startswith("<"):
-        text = text[:LONGEST] + f"\n… ({len(text) - LONGEST:,} characters left out)"
-    elif len(text) > 20 * LONGEST:
-        text = GONE
-    seen = unescape(re.sub(r"\x1b\[[\d;]*m", "", text))
-    if any(line in seen or repr(line)[1:-1] in seen for line in secret):
-        plain = text if seen == text else seen
-        text = "\n".join(GONE if any(line in row or repr(line)[1:-1] in row for line in secret) else row
-                         for row in plain.splitlines())
-        text = escape(text) if text.lstrip().startswith("<") and seen != text else text
-    return text
+        return text[:LONGEST] + f"\n… ({len(text) - LONGEST:,} characters left out)"
+    return GONE if len(text) > 20 * LONGEST else text
 
 
 def _text(text: str):
-    import nbformat
-
     return nbformat.v4.new_output("stream", name="stdout", text=text + "\n")

@@ -10,7 +10,12 @@ A cell stays empty, and the student is named, where a submission is not graded y
 Late work costs what the term's nbgrader_config.py says, which is nothing at first: see tools/teaching/late.py.
 """
 
+import re
 from pathlib import Path
+
+import yaml
+
+from teaching import classroom, results
 
 # The columns of each system that say whose row it is: what its export has of them stays.
 IDENTIFY = {
@@ -34,8 +39,6 @@ def arguments(parser) -> None:
 
 
 def run(arguments) -> int:
-    from teaching import classroom, results
-
     course = classroom.course(arguments)
     if arguments.format != "table" and not arguments.roster:
         classroom.refuse(f"For {arguments.format}, name with --roster the table that it exports.")
@@ -105,10 +108,6 @@ def number(points: float) -> float | int:
 
 
 def heading(name: str, area: str) -> str:
-    import yaml
-
-    from teaching import classroom
-
     chapters = yaml.safe_load((classroom.ROOT / "book" / "chapters.yml").read_text(encoding="utf-8"))
     title = next((chapter["title"] for chapter in chapters if chapter["area"] == area), area)
     try:
@@ -133,10 +132,6 @@ def plain_table(arguments, areas, people, points, possible, known):
 
 def system_table(arguments, areas, people, points, possible, known):
     """The rows of the system's own export, with the labs' columns filled in."""
-    import re
-
-    from teaching import classroom
-
     there = list(people[0].row)
     kept = [head for head in there if head in IDENTIFY[arguments.format]]
     absent = [head for head in NEEDED[arguments.format] if head not in kept]

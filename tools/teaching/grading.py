@@ -14,10 +14,20 @@ import os
 import re
 import tempfile
 import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from itertools import islice
 from pathlib import Path
+
+import nbformat
+
+from mlelab.check import open_lab
+from mlelab.check.outcome import RIGHT
+from teaching import judge, sandbox
+from teaching.results import STOPPED
 
 ROOT = Path(__file__).resolve().parents[2]
 MIME = re.compile(r"[\w.+-]+/[\w.+-]+")
+HIDDEN = re.compile(r"\n*### BEGIN HIDDEN TESTS.*?(?:### END HIDDEN TESTS|\Z)", re.S)
 DECIDE = ("grading", "judge", "repair", "results", "runner", "sandbox")  # what we give points by
 AGAIN = "When that is repaired, the same command grades what is left."
 
@@ -34,9 +44,6 @@ def batch(jobs: list[dict], workers: int):
 
     Threads are enough: each waits for a sandbox.
     """
-    from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-    from itertools import islice
-
     pool, left = ThreadPoolExecutor(workers), iter(jobs)
     running = {pool.submit(safely, job) for job in islice(left, workers)}
     try:
@@ -69,10 +76,6 @@ def grade(job: dict) -> dict:
     functions (by exercise), files (helpers by name, in base64), repairs, limits, unsafe. The result has checks, says,
     notebook.
     """
-    import nbformat
-
-    from teaching import sandbox
-
     begun = time.monotonic()
     notebook = nbformat.reads(job["notebook"], as_version=4)
     cells, asked = _cells(notebook, job)
@@ -109,8 +112,6 @@ def grade(job: dict) -> dict:
 
 @contextlib.contextmanager
 def _judge():
-    from teaching import judge
-
     try:
         decides = _idle.pop()
     except IndexError:
@@ -147,19 +148,17 @@ def _cells(notebook, job: dict) -> tuple[list[dict | None], dict[str, dict]]:
         name = cell.metadata.get("nbgrader", {}).get("grade_id")
         run = {"name": name, "source": cell.source, "asked": None}
         if cell.metadata.get("nbgrader", {}).get("grade") and (graded := job["graded"].get(name)):
-            cell.source, cell.metadata.nbgrader["points"] = graded["source"], graded["points"]
-            call = called(cell.source, job["area"])
+            cell.source, cell.metadata.nbgrader["points"] = HIDDEN.sub("", graded["source"]), graded["points"]
+            call = called(graded["source"], job["area"])
             functions, check = ([call[2]], call[:2]) if call else (sum(job["functions"].values(), []), None)
             run["asked"] = functions, check
-            asked[name] = {"functions": functions, "check": check, "code": f"{imports}\n{cell.source}"}
+            asked[name] = {"functions": functions, "check": check, "code": f"{imports}\n{graded['source']}"}
         cells.append(run)
     return cells, asked
 
 
 def called(source: str, area: str) -> tuple[str, str | None, str] | None:
     """("0.2", None, "late_share"), exercise, part and answer, of a cell that is only `check.late_share(late_share)`."""
-    from mlelab.check import open_lab
-
     body = ast.parse(source).body if "HIDDEN TESTS" not in source else []
     call = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and not call.keywords
@@ -223,8 +222,6 @@ def _put_outputs(notebook, said: list[dict], limits) -> list[str]:
 
 def _sound(output: dict):
     """An output as nbformat knows it, or None: a student's process may have said anything."""
-    import nbformat
-
     kind = output["output_type"]
     made = {"output_type": kind}
     if kind == "stream":
@@ -257,11 +254,6 @@ def _few(things: list[str]) -> str:
 
 def _decided(cell, outcome: dict | None) -> dict:
     """What one graded cell earned, and why; its outputs say the same, whatever the notebook has shown there."""
-    import nbformat
-
-    from mlelab.check.outcome import RIGHT
-    from teaching.results import STOPPED
-
     name, points = cell.metadata.nbgrader.grade_id, float(cell.metadata.nbgrader.points)
     says = next((_plain(f"{output.ename}: {output.evalue}") for output in cell.outputs
                  if output.output_type == "error"), "No points: it was not run to its end.")

@@ -13,6 +13,13 @@ import sys
 import time
 from pathlib import Path
 
+from mlelab.check import open_lab, remote
+from mlelab.check.codec import CannotCross
+from mlelab.check.engine import OurFault
+from mlelab.check.outcome import RIGHT, WRONG
+from mlelab.check.port import NotAttempted, Stopped, Unreachable
+from mlelab.check.remote import Odd, Remote
+
 HERE = Path(__file__).resolve()
 START = "import sys; sys.path[:1] = sys.argv[1:3]; from teaching.judge import main; main(sys.argv[3])"
 # Checks whose `run` is in the student's process, since it uses what cannot cross. What it returns is plain data and is
@@ -95,8 +102,6 @@ class Judge:
 
 
 def main(area: str) -> None:
-    from mlelab.check import open_lab
-
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")  # ours alone, whatever a check or a library prints
     os.dup2(2, 1)
     lab = open_lab(area)
@@ -125,10 +130,6 @@ def main(area: str) -> None:
 
 def _where_it_can(run, there: bool):
     """A check's `run` here, or in the process of the answer if that is said or an argument is no plain data."""
-    from mlelab.check import remote
-    from mlelab.check.codec import CannotCross
-    from mlelab.check.port import Stopped
-
     def either(f, **inputs):
         nonlocal there
         if not there:
@@ -145,10 +146,6 @@ def _where_it_can(run, there: bool):
 
 def decided(lab, what: dict, reader: int, writer: int) -> dict:
     """The outcome of one check with the functions at the other end of two pipes."""
-    from mlelab.check.engine import OurFault
-    from mlelab.check.port import Unreachable
-    from mlelab.check.remote import Remote
-
     remote = Remote(reader, writer)
     try:
         if what["check"] is None:
@@ -165,8 +162,6 @@ def decided(lab, what: dict, reader: int, writer: int) -> dict:
 
 def _hidden(code: str, names: dict) -> dict:
     """A check of yours: right if it comes to its end. `why` is for you, and enters no page of a student's."""
-    from mlelab.check.outcome import RIGHT, WRONG
-
     try:
         exec(compile(code, "<hidden check>", "exec"), {"__name__": "hidden", **names})
     except Exception as error:
@@ -176,9 +171,6 @@ def _hidden(code: str, names: dict) -> dict:
 
 def _as_code_knows_it(function):
     """A function of the other process that raises what was raised there."""
-    from mlelab.check.port import NotAttempted, Stopped
-    from mlelab.check.remote import Odd
-
     def call(*args, **kwargs):
         try:
             result = function(*args, **kwargs)

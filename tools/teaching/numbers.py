@@ -6,7 +6,12 @@ together, and whoever works in a copy of a friend's file sees the friend's numbe
 large class meet by chance: everybody who has one is named, and nobody for a number of their own.
 """
 
+import re
 from pathlib import Path
+
+from mlelab.check import open_lab
+from mlelab.check.variant import number_of
+from teaching import classroom
 
 
 def arguments(parser) -> None:
@@ -16,12 +21,6 @@ def arguments(parser) -> None:
 
 
 def run(arguments) -> int:
-    import re
-
-    from mlelab.check import open_lab
-    from mlelab.check.variant import number_of
-    from teaching import classroom
-
     course = classroom.course(arguments)
     area = classroom.released(course, arguments.area)
     people = classroom.roster(arguments.roster)

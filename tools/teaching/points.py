@@ -12,6 +12,10 @@ given so far. nbgrader's formgrader does the same in a browser, and both write i
 
 from pathlib import Path
 
+from nbgrader.api import Gradebook
+
+from teaching import classroom, results
+
 HEADS = ["student", "check", "points", "extra", "comment"]
 
 
@@ -22,10 +26,6 @@ def arguments(parser) -> None:
 
 
 def run(arguments) -> int:
-    from nbgrader.api import Gradebook
-
-    from teaching import classroom, results
-
     course, area = classroom.course(arguments), arguments.area
     graded = {one.student: one for one in results.needed(course, area) if one.graded}
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
@@ -60,8 +60,6 @@ def _entry(book, area: str, student: str, check):
 
 def _read(sheet: Path, graded: dict) -> list[tuple]:
     """(student, check, row) of each row that gives something; all of it is sound, or it is refused."""
-    from teaching import classroom
-
     found = []
     for number, row in enumerate(classroom.read_csv(sheet, "sheet"), start=2):
         row = {name: (row.get(name) or "").strip() for name in HEADS}

@@ -7,6 +7,11 @@ where its table stands in the published book.
 
 from pathlib import Path
 
+import yaml
+
+from mlelab import exam
+from teaching import classroom, qti
+
 
 def arguments(parser) -> None:
     parser.add_argument("areas", nargs="*", metavar="AREA", help="only these chapters (default: all that have a quiz)")
@@ -20,11 +25,6 @@ def arguments(parser) -> None:
 
 
 def run(arguments) -> int:
-    import yaml
-
-    from mlelab import exam
-    from teaching import classroom, qti
-
     course = classroom.course(arguments)
     root = course if (course / "book" / "quiz").exists() else Path(__file__).resolve().parents[2]
     there = {path.stem: path for path in sorted((root / "book" / "quiz").glob("*.yml"))}

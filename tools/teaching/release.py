@@ -14,7 +14,26 @@ of the student's own. --handout writes the whole course without solutions, for a
 A lab that is out can be released again, with another hidden check or date: submissions stay, and are graded anew.
 """
 
+import ast
+import copy
+import logging
+import re
+import shutil
+import tempfile
+from datetime import UTC
 from pathlib import Path
+
+import jupytext
+import nbformat
+from nbgrader import utils
+from nbgrader.api import Comment, Grade, Gradebook, MissingEntry
+from nbgrader.converters import GenerateAssignment
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import NbGraderPreprocessor, SaveCells
+from traitlets.config import PyFileConfigLoader
+
+from teaching import classroom, judge
 
 CONFIG = '''\
 """nbgrader's settings of this term: those of the course, and what you add."""
@@ -50,12 +69,6 @@ def arguments(parser) -> None:
 
 
 def run(arguments) -> int:
-    import re
-
-    import nbformat
-
-    from teaching import classroom, judge
-
     root, course, area = classroom.ROOT, arguments.course.resolve(), arguments.area
     areas = sorted(path.parent.name for path in root.glob("solutions/*/lab.ipynb"))
     if area not in areas:
@@ -64,7 +77,9 @@ def run(arguments) -> int:
     if own and course == root:
         classroom.refuse("What is a class's own must not enter this repository: name a folder "
                       "of your own, such as --course ~/term.")
-    due = moment(arguments.due) if arguments.due else None
+    due = classroom.moment(arguments.due) if arguments.due else None
+    if arguments.due and not due:
+        classroom.refuse(f"{arguments.due!r} is not a time like '2027-02-01 23:59'.")
     hidden = hidden_cells(arguments.hidden, area) if arguments.hidden else []
     people = classroom.roster(arguments.roster) if arguments.roster else []
     if not (course / "nbgrader_config.py").exists():
@@ -109,8 +124,6 @@ def run(arguments) -> int:
 
 def handout(root: Path, target: Path) -> None:
     """The course as a class gets it."""
-    import shutil
-
     target.mkdir(parents=True, exist_ok=True)
     for name in HANDOUT:
         if (root / name).is_dir():
@@ -122,27 +135,8 @@ def handout(root: Path, target: Path) -> None:
     project.write_text("".join(line for line in lines if not line.startswith('"solutions" =')), encoding="utf-8")
 
 
-def moment(text: str):
-    """A time with its zone; the machine's own where none is given."""
-    from datetime import datetime
-
-    from teaching import classroom
-
-    try:
-        time = datetime.fromisoformat(text)
-        return time if time.tzinfo else time.astimezone()
-    except ValueError:
-        classroom.refuse(f"{text!r} is not a time like '2027-02-01 23:59'.")
-
-
 def hidden_cells(folder: Path, area: str) -> list[tuple[str, float, str]]:
     """(exercise, points, code) of each hidden check of a lab."""
-    import ast
-
-    import jupytext
-
-    from teaching import classroom
-
     path = folder / f"{area}.py"
     if not path.exists():
         classroom.refuse(f"There is no {area}.py in {folder}.")
@@ -167,10 +161,6 @@ def hidden_cells(folder: Path, area: str) -> list[tuple[str, float, str]]:
 
 def insert(notebook, hidden: list[tuple[str, float, str]], area: str) -> None:
     """Put each hidden check behind the last check of its exercise."""
-    import nbformat
-
-    from teaching import classroom
-
     for exercise, points, code in hidden:
         stem = f"{exercise}-".replace(".", "-")
         places = [n for n, cell in enumerate(notebook.cells)
@@ -188,21 +178,6 @@ def insert(notebook, hidden: list[tuple[str, float, str]], area: str) -> None:
 
 def generate(course: Path, area: str, notebook, due) -> None:
     """Let nbgrader make the released lab beside the course; what is there changes only when that went well."""
-    import copy
-    import logging
-    import shutil
-    import tempfile
-
-    import nbformat
-    from nbgrader.api import Gradebook
-    from nbgrader.converters import GenerateAssignment
-    from nbgrader.converters.base import NbGraderException
-    from nbgrader.coursedir import CourseDirectory
-    from nbgrader.preprocessors import NbGraderPreprocessor, SaveCells
-    from traitlets.config import PyFileConfigLoader
-
-    from teaching import classroom
-
     classroom.reach_nbgrader()
     kept: list = []
 
@@ -246,13 +221,6 @@ def generate(course: Path, area: str, notebook, due) -> None:
 
 def enter(notebook, book, area: str, due) -> None:
     """Bring the gradebook to the lab as it is released now; with submissions in it, the course's points do not move."""
-    from datetime import UTC
-
-    from nbgrader import utils
-    from nbgrader.api import Comment, Grade, MissingEntry
-
-    from teaching import classroom
-
     book.update_or_create_assignment(area, **({"duedate": due.astimezone(UTC).replace(tzinfo=None)} if due else {}))
     try:
         lab = book.find_notebook("lab", area)

@@ -7,6 +7,13 @@ tables, misconceptions.svg its plot. Names of students are not in it.
 from html import escape
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
+from mlelab import figure
+from mlelab.check.misconceptions import MISCONCEPTIONS
+from teaching import classroom, results
+from teaching.results import VERDICTS
+
 STYLE = """
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
        color: #1a1a1a; background: #fff }
@@ -23,8 +30,6 @@ def arguments(parser) -> None:
 
 
 def run(arguments) -> int:
-    from teaching import classroom, results
-
     course = classroom.course(arguments)
     submissions = [submission for submission in results.needed(course, arguments.area) if submission.graded]
     folder = arguments.output or course / "reports" / arguments.area
@@ -47,8 +52,6 @@ def run(arguments) -> int:
 
 def by_misconception(submissions: list) -> list[dict]:
     """A row for each misconception that was met, most students first."""
-    from mlelab.check.misconceptions import MISCONCEPTIONS
-
     students, where = {}, {}
     for submission in submissions:
         for check in submission.checks:
@@ -64,8 +67,6 @@ def by_misconception(submissions: list) -> list[dict]:
 
 def by_exercise(submissions: list) -> list[dict]:
     """A row for each check in the order of the lab: students by verdict, and the share of its points earned."""
-    from teaching.results import VERDICTS
-
     rows = {}
     for submission in submissions:
         for check in submission.checks:
@@ -85,28 +86,18 @@ def by_exercise(submissions: list) -> list[dict]:
 
 def plot(named: list[dict], total: int) -> str:
     """A bar for each misconception, as SVG with its description."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    from mlelab import figure
-
     shown = named[:12][::-1]
-    fig, ax = plt.subplots(figsize=(7, 0.9 + 0.4 * len(shown)))
+    fig = Figure(figsize=(7, 0.9 + 0.4 * len(shown)))
+    ax = fig.add_subplot()
     ax.grid(axis="y", visible=False)
     bars = ax.barh([f"{row['code']} {row['name']}" for row in shown], [row["students"] for row in shown])
     ax.bar_label(bars, padding=3)
     ax.set(xlabel=f"students, of {total}", xlim=(0, max(row["students"] for row in shown) * 1.15))
     said = "; ".join(f"{row['code']} {row['name']} {row['students']}" for row in shown[::-1])
-    svg = figure._svg(fig, f"Bar chart of the students who met each misconception, of {total}: {said}.")
-    plt.close(fig)
-    return svg
+    return figure._svg(fig, f"Bar chart of the students who met each misconception, of {total}: {said}.")
 
 
 def page(area: str, submissions: list, named: list[dict], exercises: list[dict], svg: str) -> str:
-    from teaching.results import VERDICTS
-
     graded = [submission for submission in submissions if not submission.problem]
     mean = sum(submission.score for submission in graded) / len(graded) if graded else 0
     points = max((submission.points for submission in graded), default=0)

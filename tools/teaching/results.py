@@ -7,9 +7,15 @@ points are those of the gradebook: a person may have given others since.
 import hashlib
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, timedelta
 from pathlib import Path
 
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.preprocessors import AssignLatePenalties
+from traitlets.config import PyFileConfigLoader
+
 from mlelab.check.outcome import NOT_ATTEMPTED, RIGHT, WRONG
+from teaching import classroom
 
 STOPPED = "stopped"  # the cell ended with an error that is none of ours, or was not reached
 OURS = ("timestamp.txt", "late.txt", "came.txt", "lab.ipynb.before", "lab.ipynb.new")
@@ -103,19 +109,12 @@ def results(course: Path, area: str) -> list[Submission]:
 
 def policy(course: Path):
     """nbgrader's plugin for late work, as this course has set it."""
-    from nbgrader.preprocessors import AssignLatePenalties
-    from traitlets.config import PyFileConfigLoader
-
     config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
     return AssignLatePenalties(config=config).plugin_class(config=config)
 
 
 def _with_books(course: Path, area: str, found: list[Submission]) -> list[Submission]:
     """The submissions with what the gradebook says now, in which times and penalties are brought up to date."""
-    from nbgrader.api import Gradebook, MissingEntry
-
-    from teaching import classroom
-
     if not found or not (course / "gradebook.db").exists():
         return found
     classroom.reach_nbgrader()
@@ -143,10 +142,6 @@ def _with_books(course: Path, area: str, found: list[Submission]) -> list[Submis
 
 def _late(submission: Submission, entry, folder: Path, plugin) -> None:
     """When it was handed in, as far as that is known, and what it costs."""
-    from datetime import UTC, timedelta
-
-    from teaching import classroom
-
     due = entry.duedate if entry.assignment.duedate else None  # with the extension that a person has granted
     time, marked = classroom.stamp(folder / "timestamp.txt"), (folder / "late.txt").exists()
     entry.timestamp = time.astimezone(UTC).replace(tzinfo=None) if time else None
@@ -163,8 +158,6 @@ def _late(submission: Submission, entry, folder: Path, plugin) -> None:
 
 def needed(course: Path, area: str) -> list[Submission]:
     """The submissions of a lab, or a refusal where none is graded."""
-    from teaching import classroom
-
     found = results(course, area)
     if not any(submission.graded for submission in found):
         classroom.refuse(f"{area} is not graded yet: run `autograde {area}` first.")

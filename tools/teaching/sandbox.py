@@ -50,10 +50,6 @@ class Limits:
         return 4e6 * self.output + 4e6
 
 
-class NoSandbox(RuntimeError):
-    """Why there is no sandbox here, in one sentence that says what to do."""
-
-
 _slots = itertools.count()
 
 
