@@ -478,7 +478,7 @@ def test_nobody_is_named_for_a_number_of_their_own(course, run):
 
 def test_a_number_that_two_have_names_both(course, run, monkeypatch):
     numbers = {"ada": 111111, "grace": 111111, "jose": 222222, "mary_ann": 333333}
-    monkeypatch.setattr("mlelab.check.variant.number_of", lambda student, area, number, part: numbers[student] + (
+    monkeypatch.setattr("teaching.numbers.number_of", lambda student, area, number, part: numbers[student] + (
         number == "0.2"))
     for student, shown in {"ada": 111111, "jose": 111111, "mary_ann": 333333}.items():
         classroom.save(course / "submitted" / student / AREA / "lab.ipynb", f"Your number is {shown}.")

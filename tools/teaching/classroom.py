@@ -114,15 +114,16 @@ def moment(text: str) -> datetime | None:
     named = re.fullmatch(r"(.+) ([A-Za-z]\S*)", text)
     zone = gettz(named[2]) if named else None
     try:
-        return (datetime.fromisoformat(named[1]).replace(tzinfo=zone) if zone else
-                datetime.fromisoformat(text)).astimezone()
+        time = datetime.fromisoformat(named[1]).replace(tzinfo=zone) if zone else datetime.fromisoformat(text)
+        return time if time.tzinfo else time.astimezone()
     except (ValueError, OverflowError):
         return None
 
 
 def stamp(path: Path) -> datetime | None:
     """The time in a timestamp.txt; None if there is none, or it cannot be read."""
-    return moment(path.read_text(encoding="utf-8-sig", errors="replace").strip()) if path.exists() else None
+    time = moment(path.read_text(encoding="utf-8-sig", errors="replace").strip()) if path.exists() else None
+    return time and time.astimezone()
 
 
 def as_csv(rows: list[list], heads: list[str], ours: bool = True) -> str:
