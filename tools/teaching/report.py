@@ -55,7 +55,7 @@ def by_misconception(submissions: list) -> list[dict]:
     students, where = {}, {}
     for submission in submissions:
         for check in submission.checks:
-            if check.misconception:
+            if check.misconception in MISCONCEPTIONS:  # an older release may have named another
                 students.setdefault(check.misconception, set()).add(submission.student)
                 where.setdefault(check.misconception, set()).add((check.exercise, check.title))
     order = sorted(students, key=lambda code: (-len(students[code]), code))
