@@ -87,7 +87,8 @@ def _of_kind(kind: str, schema: Mapping[str, Any]) -> Reader:
 
 
 def _string(schema: Mapping[str, Any]) -> Reader:
-    least, most = schema.get("minLength", 0), schema.get("maxLength", "")
+    least, most = int(schema.get("minLength", 0)), schema.get("maxLength", "")
+    most = most if most == "" else int(most)  # over the wire numbers may come as floats
     whole = re.compile(f'"{_CHARACTER}{{{least},{most}}}"')
     cut = re.compile(f'(?:\\Z|"{_CHARACTER}{{0,{most}}}\\Z|"{_CHARACTER}{{0,{most - 1 if most else most}}}{_CUT})')
     return _pattern(whole, cut if most != 0 else re.compile(r'"?\Z'))

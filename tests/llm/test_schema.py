@@ -1,12 +1,15 @@
 """Constrained decoding: whole values pass, with each of their beginnings, and nothing else does."""
 
 import json
+import re
+from pathlib import Path
 
 import jsonschema
 import pytest
 
 from mlelab.llm.schema import Schema
 
+ROOT = Path(__file__).parents[2]
 FLIGHT = {"type": "object", "required": ["carrier"], "properties": {
     "carrier": {"type": "string", "maxLength": 5}, "minutes": {"type": "integer"}, "late": {"type": "boolean"},
     "legs": {"type": "array", "items": {"type": "number"}, "minItems": 1, "maxItems": 2},
@@ -18,6 +21,7 @@ GOOD = [
     ({}, [1, -0.5, "x\ty", None, True, [], {}, {"a": {"b": [0]}}]),
     ({"type": "string", "nullable": True}, None),
     ({"type": ["string", "integer"]}, 7),
+    ({"type": "string", "minLength": 1.0, "maxLength": 3.0}, "abc"),  # numbers of a JSON schema may come as floats
     ({"anyOf": [{"type": "boolean"}, {"const": "no"}]}, "no"),
     ({"type": "object"}, {"any": ["thing"]}),
     ({"type": "object", "properties": {"a": {"type": "null"}, "b": {"type": "null"}}, "propertyOrdering": ["b", "a"]},
@@ -60,3 +64,26 @@ def test_a_value_that_is_cut_is_not_complete():
 def test_what_it_cannot_follow_is_refused_by_name(schema, word):
     with pytest.raises(ValueError, match=word):
         Schema(schema)
+
+
+def as_expression(grammar: str) -> str:
+    """A regular expression of a grammar in GBNF, as far as the page uses it: names, texts, classes, and | ( ) ? *."""
+    rules = dict(line.split(" ::= ") for line in grammar.strip().splitlines())
+
+    def expression(rule: str) -> str:
+        tokens = re.findall(r'"(?:[^"\\]|\\.)*"|\[[^]]*\]|[()|?*]|\w+', rule)
+        return "".join(re.escape(json.loads(token)) if token[0] == '"' else f"(?:{expression(rules[token])})"
+                       if token[0].isalpha() else token for token in tokens)
+    return expression(rules["root"])
+
+
+def test_the_grammar_on_the_page_lets_the_same_texts_through():
+    page = (ROOT / "book" / "11_generative.md").read_text(encoding="utf-8")
+    expression = re.compile(as_expression(re.search(r"^root ::= .*\n(?:\w+ ::= .*\n)*", page, re.M).group()))
+    allowed = Schema({"type": "object", "required": ["kilograms", "dollars"], "properties": {
+        name: {"type": "integer"} for name in ("kilograms", "dollars")}})
+    numbers = ["0", "-1", "32", "007", "", "1.5", "-0", "123456", '"23"', "+1", "null"]
+    texts = [f'{{"kilograms": {one}, "dollars": {other}}}' for one in numbers for other in numbers]
+    texts += ['{"dollars": 1, "kilograms": 2}', '{"kilograms": 1}', '{"kilograms":1,"dollars":2}', texts[0] + " ", ""]
+    passed = [text for text in texts if allowed.complete(text)]
+    assert passed == [text for text in texts if expression.fullmatch(text)] and len(passed) == 25
