@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 CELLS = '''\
 # %% [markdown]
-# ## {title}
+# ## {place}. {title}
 # Say what this is about, and show it on the case's data in the cell below.
 
 # %%
@@ -140,6 +140,7 @@ def new(root: Path, area: str, number: str, name: str, title: str) -> list[str]:
         module.unlink()
         checks.mkdir()
         (checks / "__init__.py").write_text(text, encoding="utf-8")
+    words["place"] = str(1 + len(re.findall(r"^# ## \d+\. ", lab, re.M)))
     (checks / f"{name}.py").write_text(CHECK.format(**words), encoding="utf-8")
     source.write_text(lab[:last] + CELLS.format(**words) + lab[last:], encoding="utf-8")
     page.write_text(written[:end.start()] + SECTION.format(**words) + written[end.start():], encoding="utf-8")
@@ -162,8 +163,8 @@ def main() -> int:
         print(reason, file=sys.stderr)
         return 2
     print("\n".join(f"- {path}" for path in touched))
-    print(f"Now change each of them into your exercise, with `make check EX={wanted.exercise}` after each, then "
-          f"`make labs LAB={wanted.lab}` and `make test LAB={wanted.lab}`.")
+    print(f"Now make the first three your exercise (tools keep the last), with `make check EX={wanted.exercise}` "
+          f"as you go, then `make labs LAB={wanted.lab}` and `make test LAB={wanted.lab}`.")
     return 0
 
 

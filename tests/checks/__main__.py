@@ -28,11 +28,12 @@ def main() -> int:
         if arguments.seconds:
             print(exercise.number, exercise.name, pieces.seconds(exercise), flush=True)
             continue
-        if arguments.corpus:
-            print(corpus.write(exercise))
-        problems = [] if arguments.card else pieces.problems(exercise, range(arguments.seeds))
         if arguments.card:
             pieces.show_card(exercise, arguments.card)
+            continue
+        if arguments.corpus:
+            print(corpus.write(exercise))
+        problems = pieces.problems(exercise, range(arguments.seeds))
         if arguments.adversary:
             entry = adversary.write(exercise, problems)
             problems = entry["problems"]
@@ -40,6 +41,8 @@ def main() -> int:
                   "declared equivalent")
         if arguments.equivalent:
             problems += adversary.unproven(exercise, arguments.equivalent)
+        if adversary.ledger(exercise.lab.area).get(exercise.number, {}).get("key") != adversary.key(exercise):
+            print(f"{exercise.number}: the ledger is of another state; run with --adversary before you commit")
         failed += bool(problems)
         print("\n".join([f"{exercise.number} {exercise.name}: {'FAILED' if problems else 'ok'} after "
                          f"{time.time() - begun:.1f} s", *(f"  {line}" for line in problems)]), flush=True)

@@ -32,7 +32,8 @@ def write(exercise: Exercise, pool: int = POOL) -> str:
     path.write_text("{\n" + body + "\n}\n")
     spec.__dict__.pop("corpus", None)
     spec.__dict__.pop("_observed", None)
-    return f"{exercise.number}: {len(cases)} kept cases; no case kills: {', '.join(alive) or 'nothing'}"
+    told = f"draw inputs on which these differ: {', '.join(alive)}" if alive else "they reject every mistake and mutant"
+    return f"{exercise.number}: {len(cases)} kept cases; {told}"
 
 
 def make(exercise: Exercise, spec: engine.Spec, pool: int) -> tuple[list[list[int]], list[str]]:
