@@ -47,8 +47,8 @@ fits = [row for row in rows if len(row) == len(names)]
 pd.DataFrame(fits, columns=names).assign(guessed=lambda table: pd.to_numeric(table["sched_dep_time"]))
 
 # %% [markdown]
-# `0517` is a time, 5:17. As a number it is five hundred and seventeen. An ingest keeps text, and leaves types to a
-# later step that knows them.
+# `0517` is a time, seventeen minutes past five. As a number it is five hundred and seventeen. An ingest keeps text, and
+# leaves types to a later step that knows them.
 #
 # ### Exercise 2.1: an ingest that may run twice (2 points)
 #
@@ -638,7 +638,7 @@ with stream.broker(kind) as log:
 # %% [markdown]
 # ## 7. Larger than memory
 #
-# A sum of sums is a sum. A mean of means is not a mean. A worked example, departure delays in chunks of 50,000 rows:
+# A sum of sums is a sum. A mean of means is not a mean. A worked example, departure delays in chunks:
 
 # %%
 delays = flights["dep_delay"].to_numpy()
@@ -687,7 +687,7 @@ wanted = "COUNT(dep_delay), AVG(dep_delay), STDDEV_SAMP(dep_delay)"
 print(f"DuckDB   {by_duckdb[0]:,} delays, mean {by_duckdb[1]:.3f}, standard deviation {by_duckdb[2]:.3f}")
 
 # %% [markdown]
-# **What you should have seen.** The same, read from disk batch by batch, with no more than one batch in memory:
+# **What you should have seen.** The same, read from disk batch by batch. One batch at a time is in memory:
 
 # %%
 batches = (batch["dep_delay"].to_numpy(zero_copy_only=False) for batch in by_month.to_batches(columns=["dep_delay"]))
