@@ -234,6 +234,11 @@ def _changed(load, kind, keep):
 _keep = ["year", "month", "day", "hour", "minute"]
 _data.load = _changed(_data.load, "KIND", _keep)
 try:
+    from mlelab.responsible import loans as _loans
+    _loans.load = _changed(_loans.load, "KIND", [])
+except ImportError:
+    pass
+try:
     from mlelab.pipelines import scale as _scale
     _scale.measured = _changed(_scale.measured, "KIND", [])
 except ImportError:

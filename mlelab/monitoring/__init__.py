@@ -4,4 +4,5 @@
     rules        the alert rules in Python, for where no Prometheus runs
     alerts.yml   the same rules for Prometheus, with their unit tests in alerts_test.yml
     prometheus.yml, dashboard.json   what scrapes the service, and what shows it (Grafana)
+    grafana/                         what tells Grafana of both: a data source and a folder of dashboards
 """

@@ -1,4 +1,5 @@
-"""The dashboard is code: its form is Grafana's, its panels do not overlap, and Prometheus can read its queries."""
+"""The dashboard is code: its form is Grafana's, its panels do not overlap, Prometheus can read its queries, and the
+files that tell Grafana of it fit to it and to prometheus.yml."""
 
 import itertools
 import json
@@ -13,7 +14,8 @@ import yaml
 import mlelab.monitoring
 from tests import missing
 
-DASHBOARD = json.loads((Path(mlelab.monitoring.__file__).parent / "dashboard.json").read_text())
+FOLDER = Path(mlelab.monitoring.__file__).parent
+DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())
 FORM = {  # what Grafana's dashboard model (schemaVersion 39) needs of a dashboard like ours
     "type": "object", "required": ["title", "uid", "schemaVersion", "panels", "time", "templating"],
     "properties": {
@@ -68,3 +70,54 @@ def test_prometheus_can_read_every_query(tmp_path, spoil):
     (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
     done = subprocess.run(["promtool", "check", "rules", "rules.yml"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode == 0) is (spoil is str), done.stdout + done.stderr
+
+
+SOURCES = {  # what Grafana's provisioning (apiVersion 1) needs of a data source and of a folder of dashboards
+    "type": "object", "required": ["apiVersion", "datasources"], "additionalProperties": False,
+    "properties": {"apiVersion": {"const": 1}, "datasources": {"type": "array", "minItems": 1, "items": {
+        "type": "object", "required": ["name", "type", "url", "access"],
+        "properties": {"type": {"const": "prometheus"}, "access": {"enum": ["proxy", "direct"]},
+                       "uid": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,40}$"},
+                       "url": {"type": "string", "pattern": r"^http://127\.0\.0\.1:\d+$"},
+                       "isDefault": {"const": True}, "editable": {"type": "boolean"}}}}}}
+PROVIDERS = {
+    "type": "object", "required": ["apiVersion", "providers"], "additionalProperties": False,
+    "properties": {"apiVersion": {"const": 1}, "providers": {"type": "array", "minItems": 1, "items": {
+        "type": "object", "required": ["name", "type", "options"],
+        "properties": {"type": {"const": "file"}, "folder": {"type": "string"}, "allowUiUpdates": {"const": False},
+                       "options": {"type": "object", "required": ["path"],
+                                   "properties": {"path": {"const": "${ALERT_DASHBOARDS}"}}}}}}}}
+
+
+def provisioned(sources: str, providers: str, dashboards: Path) -> list[str]:
+    """What keeps Grafana from showing the dashboard. dashboards: the folder that the variable names."""
+    found = []
+    for form, text in ((SOURCES, sources), (PROVIDERS, providers)):
+        found += [error.message for error in jsonschema.Draft202012Validator(form).iter_errors(yaml.safe_load(text))]
+    kinds = {one.get("type") for one in yaml.safe_load(sources).get("datasources", [])}
+    shown = [json.loads(path.read_text()) for path in dashboards.glob("*.json")]
+    found += [] if shown else ["no dashboard in the folder"]
+    return found + [f"{one['title']} asks for another data source" for one in shown for variable in
+                    one["templating"]["list"] if variable["type"] == "datasource" and variable["query"] not in kinds]
+
+
+SAID = [(FOLDER / "grafana" / name).read_text() for name in ("datasources/prometheus.yml", "dashboards/alert.yml")]
+
+
+def test_grafana_is_told_of_the_dashboard_and_of_prometheus():
+    assert provisioned(*SAID, FOLDER) == []
+    address = yaml.safe_load(SAID[0])["datasources"][0]["url"].removeprefix("http://")
+    assert f"--web.listen-address={address}" in (FOLDER / "prometheus.yml").read_text()
+    assert all(word in SAID[0] for word in ("GF_PATHS_PROVISIONING", "ALERT_DASHBOARDS"))
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ("apiVersion: 1", "apiVersion: 2"), ("type: prometheus", "type: loki"), ("127.0.0.1", "0.0.0.0"),
+    ("url:", "uri:"), ("type: file", "type: folder"), ("path:", "paths:"), ("providers:", "dashboards:")])
+def test_a_slip_in_what_grafana_is_told_is_noticed(old, new):
+    assert any(old in text for text in SAID)
+    assert provisioned(*(text.replace(old, new) for text in SAID), FOLDER)
+
+
+def test_a_folder_without_the_dashboard_is_noticed(tmp_path):
+    assert provisioned(*SAID, tmp_path) == ["no dashboard in the folder"]
