@@ -54,6 +54,34 @@ def test_the_names_are_those_of_googles_table():
     assert "name changes" in names["read"] and "ml-metadata" in names["products"]
 
 
+OTHERWISE = {  # where our table has its own words for a row, or the vendor's later page has others: the product's key
+    "Vertex AI Platform": "vertex-ai", "Vertex AI": "vertex-ai", "Vertex AI Generative AI": "generative-ai",
+    "Generative AI on Vertex AI": "generative-ai", "Vertex AI API": "api",
+    "Vertex AI Models as a Service (MaaS)": "model-as-a-service", "(Gemini/Veo) on Vertex AI": "own-models",
+    "(Claude/Llama/DeepSeek/etc.) on Vertex AI": "partner-models",
+    "(Provisioned Throughput/Pay-as-you-go/etc.) on Vertex AI": "provisioned-throughput",
+    "Vertex AI Search for Commerce": "agent-search-commerce",
+    "Recommendations from Vertex AI Search": "recommendations", "Vertex AI Training Clusters (VTC)": "managed-training",
+    "Grounding with Google [...] in Vertex AI": "grounding", "Vertex AI Workbench Instances": "workbench",
+    "Grounding with Google [...] in Vertex AI Search": "grounding",
+    "Grounding with Google [...] in Vertex AI Studio": "grounding",
+    "Reinforcement Learning from Human Feedback (RLHF)/Reinforcement Learning (RL) on Vertex AI":
+        "reinforcement-learning",
+    "Vertex AI Prediction/Vertex AI Inference": "inference",
+    "Vertex AI Forecasting/Forecasting with AutoML": "forecasting",
+    "Vertex AI AutoML (Vision/Video/Tables)": "automl"}
+
+
+def test_each_row_of_the_vendors_table_is_in_ours():
+    """name-changes.txt: the rows of 22 April 2026, word for word, as a stored copy of the release notes has them."""
+    names = yaml.safe_load((ROOT / "book" / "reference" / "gcp-names.yml").read_text(encoding="utf-8"))["products"]
+    rows = [row.split(" | ") for row in (Path(__file__).parent / "name-changes.txt").read_text().splitlines()]
+    assert len(rows) == 56 and all(len(row) == 2 for row in rows) and set(OTHERWISE) <= {old for old, _ in rows}
+    for old, new in rows:
+        same = [key for key, product in names.items() if product["name"] == new and old in product.get("former", [])]
+        assert OTHERWISE.get(old) in names if old in OTHERWISE else len(same) == 1, (old, new)
+
+
 @pytest.mark.parametrize("planted", [{"page": "Use {gcp}`old`."}, {"lab": "store = OldStore()"}])
 def test_a_page_or_a_lab_that_does_is_named(tmp_path, planted):
     assert len(products.taught(course(tmp_path, **planted))) == 1
