@@ -1,7 +1,7 @@
 # The Littlest JupyterHub, one machine: `sudo sh tools/hub/tljh.sh`. Admins, HTTPS and sign-in stay as they are.
 # Made by tools/hub/capacity.py from what the labs were measured to take; edit tljh.sh.template instead.
 set -e
-tljh-config set limits.memory 4.5G
+tljh-config set limits.memory 4G
 tljh-config set limits.cpu 2
 tljh-config set user_environment.default_app jupyterlab
 tljh-config set services.cull.enabled true
