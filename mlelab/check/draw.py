@@ -77,11 +77,12 @@ class Draw:
         """From low to high items, each made by `make()`."""
         return [make() for _ in range(self.int(low, high))]
 
-    def index(self, n: int, name: str | None = None) -> pd.Index:
-        """Labels of n rows: 0, 1, 2 …, or in another order, or with gaps, or texts. Never twice the same."""
-        kind = self._choose(4)
-        labels = {0: range(n), 1: range(n - 1, -1, -1), 2: range(7, 7 + 3 * n, 3), 3: [f"r{i}" for i in range(n)]}[kind]
-        return pd.Index(self.order(labels) if kind == 2 else labels, name=name)
+    def index(self, n: int, name: str | None = None, repeats: bool = False) -> pd.Index:
+        """Labels of n rows: 0, 1, 2 …, in another order, with gaps, or texts; with `repeats` some of them twice."""
+        kind = self._choose(5 if repeats else 4)
+        labels = {0: range(n), 1: range(n - 1, -1, -1), 2: range(7, 7 + 3 * n, 3), 3: [f"r{i}" for i in range(n)],
+                  4: [2 * i // 3 for i in range(n)]}[kind]
+        return pd.Index(self.order(labels) if kind in (2, 4) else labels, name=name)
 
     def frame(self, n: int, index: pd.Index | None = None, **columns: Callable) -> pd.DataFrame:
         """A frame of n rows; each column's values are made one by one by its function."""

@@ -44,7 +44,7 @@ def check_environment(
     needed: lowest version that will do, like {"numpy": "2.0.1"}; three whole numbers
       with dots.
     installed: version found, like {"numpy": "2.4.6"}; a package that is not installed
-      is not in it, and others may be.
+      is not in it, and others may be; three whole numbers as well.
     Returns {package: verdict} with the verdicts "ok", "too old" and "missing".
     """
     ### BEGIN SOLUTION

@@ -256,8 +256,8 @@ def fit_rate_baseline(
       group, 0 or more.
     Returns predict(df) -> shape (len(df),), in the order of the rows:
     (late + smoothing * overall) / (count + smoothing) of the row's group, and the
-    overall rate for a group that train does not have. predict needs only the columns
-    `keys` of df.
+    overall rate for a group that train does not have, as with a missing key. predict
+    needs only the columns `keys` of df. Keys are texts or whole numbers.
     """
     ### BEGIN SOLUTION
     overall = train["late"].mean()
@@ -310,8 +310,8 @@ def expected_cost(
 ) -> float:
     """Average cost of a flight when the desk alerts at `p >= threshold`.
 
-    y: shape (n,), 1 for late, 0 otherwise; p: shape (n,), predicted chance of being
-      late; n is at least 1.
+    y: shape (n,), whole numbers of any type, 1 for late, 0 otherwise; p: shape (n,),
+      predicted chance of being late; n is at least 1.
     c_fn: cost of a late flight without an alert; c_fp: cost of an alert on a flight
       that is not late.
     Returns cost per flight, over all n flights.

@@ -62,11 +62,12 @@ def ingest(
     """Turn each NAME.csv in `source` into NAME.parquet and NAME.bad in `target`.
 
     target: a folder that may not exist yet; the folder above it does.
-    NAME has no dot. Files have a header of two names or more; no line is empty; no
-    value holds a comma, a quotation mark or a line break. All values stay text; a
-    column without a row may have any type. A line with more or fewer
-    values than the header goes to NAME.bad as it is, one line each, in order. Run
-    again, it replaces what it made. The files in `source` stay as they are.
+    NAME has no dot. Files have a header of two names or more; lines end with a line
+    feed, the last one perhaps not; no line is empty; no value holds a comma, a
+    quotation mark or a line break of any kind. All values stay text, with their blanks;
+    a column without a row may have any type. A line with more or fewer values than the
+    header goes to NAME.bad as it is, one line each, in order. Run again, it replaces
+    what it made. The files in `source` stay as they are.
     write(table, path): writes a table as Parquet, and may stop half-way with an error,
       which is passed on. `path` is in `target`, so that it can be renamed.
     A file NAME.parquet is whole at any time, and once there, it is there at any time.
@@ -190,7 +191,7 @@ def validate(df: pd.DataFrame, contract: list[dict]) -> list[tuple[int, object]]
       {"rule": "fresh", "column", "now", "hours"}: the latest time is at most so many
         hours before now; times have a time zone.
     A table without rows breaks both of them, and one without a time is not fresh.
-    Each pair once, in any order. df does not change.
+    Each pair once, also where two rows have one label, in any order. df stays as it is.
     """
     ### BEGIN SOLUTION
     found = []
@@ -210,7 +211,7 @@ def validate(df: pd.DataFrame, contract: list[dict]) -> list[tuple[int, object]]
                         else column.isin(rule["values"]))
                 bad = df.index[~(fits | (column.isna() & rule["missing_ok"]))]
         found += [(number, row) for row in bad]
-    return found
+    return list(dict.fromkeys(found))
     ### END SOLUTION
 
 # %% check="2.2" points=2
@@ -294,7 +295,7 @@ def join_weather(flights: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
     """Each flight with the reading of its airport and hour.
 
     flights: has origin, time_hour (UTC), and year, month, day, hour (local), with an
-      index of its own, and perhaps more.
+      index of its own, and perhaps more, no column that is called like a reading.
     weather: has the same six columns and any number of readings such as temp, one row
       for each origin and time_hour; local hours repeat when the clocks go back, UTC
       hours not.
@@ -362,7 +363,7 @@ def clean_wind(
     """Make impossible winds missing, and say what was done.
 
     weather: has wind_speed (mile/h, may be missing) and time_hour, and perhaps more. A
-      wind above limit is impossible, and no other.
+      wind above limit is impossible, and no other, so no missing one either.
     Returns (clean, report). clean: all rows of weather, impossible winds missing,
     everything else as it was, and a new column wind_was_impossible (bool).
     report: "impossible", how many in all rows; "mean" and "sd" (divisor n - 1) of the
@@ -549,7 +550,7 @@ def tumbling(
       the latest time of all events before it, is greater than the end of its window
       plus allowed_lateness, the event is too late and is not counted in its window.
     Returns (number of events by start of the window, windows without events left out;
-    number of events too late).
+    number of events too late, one that comes twice counted once).
     """
     ### BEGIN SOLUTION
     counts, too_late, seen, watermark = {}, 0, set(), -math.inf
@@ -655,7 +656,7 @@ print(f"mean of {len(chunks)} means {np.mean([np.nanmean(chunk) for chunk in chu
 def merge_stats(chunks: Iterable[np.ndarray]) -> tuple[int, float, float]:
     """Number, mean and variance of all values in the chunks that are not missing.
 
-    chunks: one-dimensional arrays of floats, some empty or all missing (NaN). They can
+    chunks: one-dimensional arrays of float64, some empty or all missing (NaN). They can
       be read once, do not fit into memory together, and stay as they are. At least two
       values are there.
     Returns (n, mean, variance with divisor n - 1), whatever the cuts between chunks,
@@ -722,8 +723,8 @@ def fingerprint(df: pd.DataFrame) -> str:
 
     Content is the names and types of the columns and all rows, a repeated row as often
     as it occurs. The order of rows and of columns and the index are not. Columns hold
-    texts, whole numbers or decimal ones, some missing. The text is the same on each
-    call, in each process and on each machine.
+    texts, whole numbers or decimal ones (no -0.0), some missing, each column in one way.
+    The text is the same on each call, in each process and on each machine.
     """
     ### BEGIN SOLUTION
     columns = sorted(df.columns)

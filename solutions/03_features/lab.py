@@ -69,11 +69,11 @@ def fit_scaler(df: pd.DataFrame, is_train: pd.Series, columns: list[str]
                ) -> Callable[[pd.DataFrame], pd.DataFrame]:
     """Standardise numeric columns with what the training rows say.
 
-    df: all rows; is_train: bool for each row of df; columns: the numeric columns to
-    scale, each with two known values or more among the training rows.
+    df: all rows; is_train: bool for each row of df, with its index; columns: the
+    numeric columns to scale, each with two known training values or more.
     Returns apply(rows) -> a new frame with the index of `rows` and `columns` alone:
-    (value - mean) / standard deviation (of the sample, ddof=1). A column that is
-    constant in the training rows becomes value - mean. A missing value stays missing.
+    (value - mean) / standard deviation (of the sample, ddof=1). A column whose training
+    values are all equal becomes value - mean. A missing value stays missing.
     apply works on a single row.
     """
     ### BEGIN SOLUTION
@@ -151,9 +151,10 @@ def fit_encoder(train: pd.Series, min_count: int
     """One-hot columns that are the same for any rows.
 
     train: text values of the training rows, some missing; min_count: a value with at
-    least so many training rows is kept. No value is "other" or "missing" itself.
+    least so many training rows is kept. No value is "other" or "missing" itself; any
+    other text is a value, such as "nan". Two texts are one value only if they are equal.
     Returns encode(values) -> a frame with the index of `values` and a column for each
-    kept value, sorted, then `other` (rare or unseen), then `missing`. Each row has a
+    kept value, as Python sorts them, then `other` (rare or unseen), then `missing`. Each row has a
     single 1, the rest is 0.
     """
     ### BEGIN SOLUTION
@@ -224,7 +225,7 @@ def cyclic(x: pd.Series, period: float) -> np.ndarray:
     """A point on the unit circle for each value, once around in one `period`.
 
     x: shape (n,), int64 or float64, in the unit of `period`: hours with period 24, days
-    of the week with period 7.
+    of the year with period 365.25.
     Returns shape (n, 2), a row for each value. Equal steps of x are equal distances
     anywhere on the circle; x and x + period are one point.
     """
@@ -295,8 +296,9 @@ def target_encode(keys: pd.Series, y: pd.Series, folds: pd.Series, m: float
                   ) -> pd.Series:
     """Smoothed rate of each row's key, from rows that the row is not judged by.
 
-    keys, y (0 or 1), folds: one index. folds: the fold of a training row, 0 or more;
-    -1 for a hold-out row. There are two folds of training rows or more. m: above 0.
+    keys (none missing), y (0 or 1), folds: one index. folds: the fold of a training
+    row, 0 or more; -1 for a hold-out row. There are two folds of training rows or more.
+    m: above 0.
     For a row of fold f the source is the training rows of all other folds; for a
     hold-out row it is all training rows.
     Returns, with that index, (sum + m * prior) / (count + m) over the source rows with
@@ -403,17 +405,17 @@ def asof_mean(events: pd.DataFrame, queries: pd.DataFrame, window: pd.Timedelta
     is none.
     """
     ### BEGIN SOLUTION
-    means = pd.Series(np.nan, index=queries.index)
-    for origin, here in queries.groupby("origin"):
+    means = np.full(len(queries), np.nan)
+    for origin, places in queries.groupby("origin").indices.items():
         past = events[events["origin"] == origin].sort_values("departed")
         total = np.concatenate([[0.0], past["dep_delay"].cumsum()])
-        left, now = past["departed"], here["decision_time"]
+        left, now = past["departed"], queries["decision_time"].iloc[places]
         last = left.searchsorted(now, side="right")
         first = left.searchsorted(now - window, side="right")
         count = last - first
         sums = np.where(count > 0, total[last] - total[first], np.nan)
-        means[here.index] = sums / np.maximum(count, 1)
-    return means
+        means[places] = sums / np.maximum(count, 1)
+    return pd.Series(means, index=queries.index)
     ### END SOLUTION
 
 # %% check="3.5" points=2
@@ -635,8 +637,8 @@ def fit_imputer(df: pd.DataFrame, is_train: pd.Series, columns: list[str]
                 ) -> Callable[[pd.DataFrame], pd.DataFrame]:
     """Fill missing numbers with the median of the training rows, and mark them.
 
-    df: all rows; is_train: bool for each row of df; columns: the numeric columns to
-    fill, each with a known value among the training rows.
+    df: all rows; is_train: bool for each row of df, with its index; columns: the
+    numeric columns to fill, each with a known value among the training rows.
     Returns apply(rows) -> a new frame with the index of `rows`: first all `columns`
     without missing values, then a mark for each of them in the same order,
     `<column>_missing`: 1 where the value was missing and 0 elsewhere. The columns are
@@ -794,8 +796,9 @@ def fit_bundle(train: pd.DataFrame, schema: dict[str, str]
                ) -> tuple[Callable, Callable, str]:
     """Features of tables and of requests, from one definition.
 
-    train: training rows with the columns of `schema`: `decision_time` (UTC), the others
-    are numbers, some missing and none constant. schema: for each column its unit.
+    train: training rows with the columns of `schema`: `decision_time` (UTC timestamps,
+    also in requests), the others are numbers, some missing, none constant. schema: for
+    each column its unit.
     Returns (batch, online, schema_hash).
     batch(df) -> a frame with the index of df: each number, standardised (ddof=1), 0
     where missing; then `<column>_missing` for each; then `hour_sin`, `hour_cos` of the

@@ -75,7 +75,8 @@ pd.crosstab(validation["late"], (validation["p"] >= 0.5).rename("alert")).rename
 def classification_report_counts(y: np.ndarray, alert: np.ndarray) -> dict[str, float]:
     """The four counts of a decision, and the metrics made of them.
 
-    y: shape (n,), 1 for late; alert: shape (n,), 1 for an alert; n may be 0.
+    y: shape (n,), 1 for late, 0 otherwise; alert: shape (n,), 1 for an alert, 0
+    otherwise; both whole numbers of any type; n may be 0.
     Returns tp, fp, fn, tn, accuracy, precision, recall, f1 = 2 tp / (2 tp + fp + fn).
     A metric whose denominator is 0 is nan.
     """
@@ -159,7 +160,7 @@ def choose_threshold(validation: pd.DataFrame, test: case.Sealed, c_fn: float,
     validation: `late` (0 or 1) and `p`; test: opens to such a frame, once, after both
     thresholds are fixed. An alert is `p >= threshold`.
     c_fn: cost of a late flight without an alert; c_fp: cost of a needless alert; both
-    above 0. candidates: thresholds to try, in any order.
+    above 0. candidates: thresholds to try, in any order; rounding decides no tie.
     Returns tuned (the cheapest candidate on validation, the lowest of them on a tie),
     bayes (from c_fn and c_fp alone), cost_tuned and cost_bayes (cost per flight on
     test).
@@ -233,8 +234,8 @@ def block_bootstrap(y: np.ndarray, p: np.ndarray, blocks: np.ndarray,
                     draws: int, seed: int) -> tuple[float, float]:
     """A 95 % interval of `metric(y, p)` from resampled blocks.
 
-    y, p: shape (n,); blocks: shape (n,), the block of each row, in any order;
-    draws: how often to resample; seed: of numpy's default_rng, which is made once.
+    y, p: shape (n,); blocks: shape (n,), the block of each row, in any order; metric: a
+    number for any rows, never nan; draws: how often to resample; seed: of numpy's default_rng, which is made once.
     Each draw takes as many blocks as there are, with replacement, each with all its
     rows; a block that is drawn twice counts twice.
     Returns the quantiles 0.025 and 0.975 of the metric over the draws.
@@ -415,8 +416,8 @@ def calibration_table(y: np.ndarray, p: np.ndarray, bins: int
     """Predicted chance against late share in bins of equal width, and the error.
 
     y: shape (n,), 0 or 1; p: shape (n,), from 0 to 1; bins: number of bins from 0 to 1.
-    A bin holds its lower limit; the last one holds 1 as well. A bin without flights has
-    no row.
+    A bin holds its lower limit; the last one holds 1 as well; no p is so near to a limit
+    that rounding decides. A bin without flights has no row.
     Returns a frame with `count`, `mean_p` and `share`, lowest bin first, and the
     expected calibration error: the mean of |share - mean_p|, weighted by count.
     """
@@ -494,7 +495,8 @@ def rank_quality(lists: np.ndarray, gain: np.ndarray, score: np.ndarray, k: int
 
     lists: shape (n,), the list of each row, in any order; gain: shape (n,), what a row
     is worth, 0 for nothing; score: shape (n,), the highest comes first, no ties within
-    a list. One list at least has a hit. NDCG is cut at k, average precision is not.
+    a list. Each list has two rows or more, one at least a hit. NDCG takes the gain as it
+    is over log2(rank + 1), and is cut at k; average precision is not.
     Returns ndcg and map. A row counts as a hit if its gain is above 0. Lists without a
     hit are left out.
     """
@@ -589,8 +591,8 @@ def paired_difference(y: np.ndarray, p_old: np.ndarray, p_new: np.ndarray,
                       ) -> tuple[float, float, float]:
     """How much better `p_new` is than `p_old`, by block bootstrap.
 
-    y, p_old, p_new, blocks: shape (n,); metric(y, p): higher is better; draws: how
-    often to resample whole blocks, as in 4.3; seed: of numpy's default_rng;
+    y, p_old, p_new, blocks: shape (n,); metric(y, p): higher is better, never nan;
+    draws: how often to resample whole blocks, as in 4.3; seed: of numpy's default_rng;
     comparisons: number of such comparisons made, the interval has level
     1 - 0.05 / comparisons.
     Returns the difference on all rows, new minus old, and the lower and upper limit.
@@ -667,9 +669,10 @@ def ab_test(a: np.ndarray, b: np.ndarray, p0: float, p1: float, alpha: float = 0
             power: float = 0.8) -> dict[str, float | int | str | None]:
     """Plan an A/B test, and read it once.
 
-    a, b: outcomes 0 or 1 of the two arms in order of arrival, both occur; p0, p1: the
-    shares to tell apart; alpha, power: as usual.
-    Returns n (cases needed in each arm), p_value (two-sided, from the pooled share) and
+    a, b: outcomes 0 or 1 of the two arms in order of arrival, both occur among the
+    first n; p0, p1: the shares to tell apart; alpha, power: as usual.
+    Returns n (cases needed in each arm, two-sided, rounded up; under the null hypothesis
+    the variance may be the pooled one or not), p_value (two-sided, from the pooled share) and
     verdict: "wait" with p_value None while an arm has fewer than n; then, from the
     first n of each arm alone, "different" if p_value < alpha, else "not shown" (a
     p_value of exactly alpha is left out).
@@ -774,8 +777,8 @@ def slice_table(flights: pd.DataFrame, by: str, group: str, pair: tuple[str, str
                 ) -> tuple[pd.DataFrame, float]:
     """The late shares of two groups compared within each slice.
 
-    flights: `late` (0 or 1), a column `by` of slices and a column `group`; pair: the
-    two groups to compare, which have flights in one slice at least.
+    flights: `late` (0 or 1), a column `by` of slices and a column `group`, none missing;
+    pair: the two groups to compare, which have flights in one slice at least.
     Returns a frame with one row for each slice in which both groups have flights, the
     slice as its index, sorted: n_first, n_second (flights) and difference (late share
     of the second group minus that of the first). And the mean of the differences,

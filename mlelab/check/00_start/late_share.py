@@ -19,8 +19,8 @@ class late_share:
 
     def inputs(d):
         threshold = d.pick([15.0, 30.0, 0, 1, 45, 22.5, d.int(2, 120)])
-        delays = d.list(0, 7, lambda: d.pick([threshold, threshold - 0.5, threshold + 0.5, np.nan, 0.0, -threshold,
-                                              d.int(-60, 200)]))
+        delays = d.list(0, 7, lambda: d.pick([threshold, threshold - 0.5, threshold + 0.5, threshold - 0.0625, np.nan,
+                                              0.0, -threshold, d.int(-60, 200)]))
         delays = [np.nan] * d.int(1, 3) if d.flag(0.1) else delays
         return dict(delays=np.array(delays, float), threshold=threshold)
 

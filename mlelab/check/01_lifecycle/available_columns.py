@@ -21,11 +21,11 @@ class available_columns:
         def row(name):
             event = d.pick(["schedule", "weather reading", "departure", "arrival", "registry"])
             delay = d.pick([0.0, 0.25, 1.0, 24.0, 720.0])
-            known = -lead + d.pick([0, -0.25, 0.25, -1, 1, d.int(-200, 20) / 4])
+            known = -lead + d.pick([0, -0.25, 0.25, -1, 1, 1 / 64, -1 / 64, d.int(-200, 20) / 4])
             return name, event, *d.pick([(known - delay, delay), (known, 0.0), (-lead - 0.5, delay)])
 
         names = d.order(NAMES)[:d.int(0, 6)]
-        spec = pd.DataFrame([row(name) for name in names], d.index(len(names)),
+        spec = pd.DataFrame([row(name) for name in names], d.index(len(names), repeats=True),
                             ["column", "event", "event_hours", "delay_hours"])
         return dict(spec=spec.astype({"event_hours": float, "delay_hours": float}), lead_hours=lead)
 
@@ -96,6 +96,17 @@ def delay_subtracted(spec, lead_hours):
 @available_columns.mistake("M10", "A quarter of an hour counts: hours are not rounded.")
 def hours_rounded_down(spec, lead_hours):
     return set(spec["column"][known_at(spec) // 1 <= -lead_hours])
+
+
+@available_columns.mistake("M10", "A minute counts: hours are not rounded to tenths.")
+def hours_rounded_to_tenths(spec, lead_hours):
+    return set(spec["column"][known_at(spec).round(1) <= -lead_hours])
+
+
+@available_columns.mistake("M09", "Two rows with one label in the index are two columns: go by place, not by label.")
+def one_row_a_label(spec, lead_hours):
+    last = spec[~spec.index.duplicated(keep="last")]
+    return set(last["column"][known_at(last) <= -lead_hours])
 
 
 @available_columns.mistake("M09", "One event can fill several columns, and each is kept or left out by itself.")

@@ -21,7 +21,7 @@ class expected_cost:
         y = [d.int(0, 1) for _ in range(n)]
         p = [float(np.clip(d.pick([threshold, threshold - 1 / 16, threshold + 1 / 16, d.int(0, 16) / 16]), 0, 1))
              for _ in range(n)]
-        return dict(y=np.array(y), p=np.array(p), threshold=threshold,
+        return dict(y=np.array(y, d.pick([np.int64, np.int64, np.uint8, np.int8])), p=np.array(p), threshold=threshold,
                     **d.optional(c_fn=d.pick([5.0, 1, 4.3, 7.1, 0.5, 0]), c_fp=d.pick([1.0, 2, 0.25, 1.7, 9, 0])))
 
     def run(expected_cost, y, p, threshold, **costs):
@@ -91,6 +91,12 @@ def accuracy(y, p, threshold, c_fn=5.0, c_fp=1.0):
 @expected_cost.mistake("M77", "An alert on a flight that is late costs nothing.")
 def every_alert_costs(y, p, threshold, c_fn=5.0, c_fp=1.0):
     return float((c_fn * ((p < threshold) & (y == 1)) + c_fp * (p >= threshold)).mean())
+
+
+@expected_cost.mistake("M32", "y is of any integer type: a difference below 0 turns round where there is no sign.")
+def difference_without_a_sign(y, p, threshold, c_fn=5.0, c_fp=1.0):
+    error = y - (p >= threshold).astype(y.dtype)
+    return float(np.where(error > 0, c_fn, np.where(error < 0, c_fp, 0.0)).mean())
 
 
 @expected_cost.mistake("M97")

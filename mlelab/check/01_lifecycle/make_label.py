@@ -22,10 +22,14 @@ class make_label:
         minutes = given.get("minutes", 30)
 
         def delay():
-            return d.pick([minutes, minutes - 1, minutes + 1, -minutes, 30, 29, d.int(-90, 200)])
+            near = minutes + d.pick([-1, 1, -0.25, -0.0625, 0.25])
+            return d.pick([minutes, near, -minutes, 30, 29, d.int(-90, 200)])
 
         n = d.int(0, 7)
-        flights = d.frame(n, carrier=lambda: d.pick(["AA", "UA", "EV"]), dep_delay=delay, arr_delay=delay)
+        flights = d.frame(n, d.index(n, repeats=True), carrier=lambda: d.pick(["AA", "UA", "EV"]), dep_delay=delay,
+                          arr_delay=delay)
+        if d.flag(0.1):  # every flight arrived, and delays are whole
+            return dict(flights=flights.astype({"dep_delay": int, "arr_delay": int}), **given)
         flights = flights.astype({"dep_delay": float, "arr_delay": float})
         for row in range(n):
             if d.flag(0.3):  # never arrived, and perhaps never departed
@@ -111,6 +115,21 @@ def thirty_whatever_was_asked(flights, minutes=30):
 @make_label.mistake("M27", "0 minutes is a limit like any other: then a flight that is not early is late.")
 def zero_taken_for_not_given(flights, minutes=30):
     return labelled(flights["arr_delay"] >= (minutes or 30), flights["arr_delay"].notna())
+
+
+@make_label.mistake("M10", "A part of a minute counts: delays are not rounded.")
+def rounded_to_whole_minutes(flights, minutes=30):
+    return labelled(flights["arr_delay"].round() >= minutes, flights["arr_delay"].notna())
+
+
+@make_label.mistake("M10", "A part of a minute counts: delays are not cut to whole minutes.")
+def rounded_up(flights, minutes=30):
+    return labelled(np.ceil(flights["arr_delay"]) >= minutes, flights["arr_delay"].notna())
+
+
+@make_label.mistake("M09", "Two flights with one label in the index are two rows: go by place, not by label.")
+def one_row_a_label(flights, minutes=30):
+    return make_label_by_loop(flights[~flights.index.duplicated(keep="last")], minutes)
 
 
 @make_label.mistake("M97")

@@ -18,7 +18,7 @@ class stale:
 
     def inputs(d):
         """Any graph; names, order of appearance and order of making have nothing to do with each other."""
-        names = d.order(list("abcdefgh"))[:d.int(1, 7)]
+        names = d.order(["a", "b", "ab", "c", "abc", "d", "e", "f"])[:d.int(1, 7)]
         made_from = {names[0]: []}
         for place, name in enumerate(names[1:], start=1):
             before = [names[place - 1]] if d.flag(0.4) else d.some(names[:place])
@@ -67,6 +67,15 @@ def below(made_from, changed, steps=None):
 @stale.mistake("M33", "What is made from something stale is stale, too.")
 def direct_dependents_only(made_from, changed):
     return [name for name in ordered(made_from) if changed in made_from[name]]
+
+
+@stale.mistake("M99", "An artefact has one whole name: `a` is not `ab`.")
+def part_of_a_name(made_from, changed):
+    found = [changed]
+    for name in ordered(made_from):
+        if any(old in source for old in found for source in made_from[name]):
+            found.append(name)
+    return [name for name in found[1:] if name != changed]
 
 
 @stale.mistake("M33", "Go on until nothing new turns up, however long the chain is.")

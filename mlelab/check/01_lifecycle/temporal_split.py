@@ -1,6 +1,5 @@
 """1.3 temporal_split: train on the past, judge on the future."""
 
-import numpy as np
 import pandas as pd
 
 from mlelab import case
@@ -23,11 +22,12 @@ class temporal_split:
 
         def time():
             limit = d.pick([t1, t2]).tz_convert(zone) if zone else d.pick([t1, t2])
-            return limit + pd.Timedelta(seconds=d.pick([0, -1, 1, 3600 * d.int(-1500, 1500)]))
+            return limit + pd.Timedelta(seconds=d.pick([0, -1, 1, -0.25, 0.25, 3600 * d.int(-1500, 1500)]))
 
         n = d.int(0, 7)
         times = {"decision_time": time, "arrival_time": time}
-        df = d.frame(n, row=lambda: d.int(1, 99), **{name: times[name] for name in d.order(list(times))})
+        df = d.frame(n, d.index(n, repeats=True), row=lambda: d.int(1, 99),
+                     **{name: times[name] for name in d.order(list(times))})
         return dict(df=df.astype(dict.fromkeys(times, "datetime64[ns]" if zone is None else f"datetime64[ns, {zone}]")),
                     time_col=d.pick(list(times)), t1=t1, t2=t2)
 
@@ -38,9 +38,10 @@ class temporal_split:
         place = {label: number for number, label in enumerate(df.index)}
         if not all(label in place for part in got for label in part.index):
             raise ValueError("a row has a label that the index of df does not have")
-        parts = ("train", "validation", "test")
-        return {name: part.iloc[np.argsort([place[label] for label in part.index], kind="stable")]
-                for name, part in zip(parts, got)}
+        twice = [] if df.index.is_unique else list(df)  # rows with one label, by what they hold
+        return {name: part.assign(place=[place[label] for label in part.index]).sort_values(
+            ["place", *twice], kind="stable").drop(columns="place")
+            for name, part in zip(("train", "validation", "test"), got)}
 
     def real():
         return dict(df=_real.features()[["decision_time", "hour"]], time_col="decision_time", t1=case.VALIDATION_START,
@@ -113,6 +114,16 @@ def gap_of_a_month_before_each_limit(df, time_col, t1, t2):
 @temporal_split.mistake("M09", "Rows keep their index, so that they can be found again.")
 def index_counted_anew(df, time_col, t1, t2):
     return tuple(part.reset_index(drop=True) for part in cut(df, df[time_col], t1, t2))
+
+
+@temporal_split.mistake("M09", "Two rows with one label in the index are two rows: taken by label, each comes twice.")
+def taken_by_label(df, time_col, t1, t2):
+    return tuple(df.loc[part.index] for part in cut(df, df[time_col], t1, t2))
+
+
+@temporal_split.mistake("M10", "The limits are moments, to the last part of a second.")
+def whole_seconds(df, time_col, t1, t2):
+    return cut(df, df[time_col].dt.round("s"), t1, t2)
 
 
 @temporal_split.mistake("M09", "Rows keep all their columns.")

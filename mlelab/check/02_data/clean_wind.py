@@ -22,8 +22,10 @@ class clean_wind:
     def inputs(d):
         limit = d.pick([100.0, 90, 40.5, 12])
         train_end = START + pd.Timedelta(hours=d.int(20, 300))
+        n = d.int(2, 8)
         weather = d.frame(
-            d.int(2, 8), wind_speed=lambda: d.pick([5, 11.5, limit, limit + 0.25, limit - 0.25, 0, -3, 1048, np.nan]),
+            n, d.index(n, repeats=True), wind_speed=lambda: d.pick(
+                [5, 11.5, limit, limit + 0.25, limit - 0.25, limit + 0.03125, 0, -3, 1048, np.nan]),
             temp=lambda: d.pick([50, 1048, np.nan, 71.5]),
             time_hour=lambda: train_end + pd.Timedelta(hours=d.pick([-1, 0, -24, 1, d.int(-500, 500)])))
         weather = weather[d.order(list(weather))].astype({"wind_speed": float, "temp": float})

@@ -20,21 +20,24 @@ class fingerprint:
     def inputs(d):
         """A table, the same one in another order, and one with other content. Sometimes a long one."""
         n = d.int(1, 5) if d.flag(0.8) else 90
-        draw = d.rng()
-        values = {"carrier": lambda: ["AA", "UA", "EV", None][draw.integers(4)], "code": lambda: int(draw.integers(9)),
+        draw, large = d.rng(), 2**53 * d.flag(0.3)
+        values = {"carrier": lambda: ["AA", "UA", "EV", None][draw.integers(4)],
+                  "code": lambda: int(draw.integers(9)) + large,
                   "delay": lambda: [0.25, -3.0, np.nan, 12.5][draw.integers(4)],
                   "dest": lambda: "AEU"[draw.integers(3)], "eu": lambda: int(draw.integers(3))}
         names = d.order(list(values))[:d.int(2, 5)]
         df = pd.DataFrame({name: [values[name]() for _ in range(n)] for name in names}, d.index(n))
         df = df.astype({name: float if name == "delay" else int if name in ("code", "eu") else object
                         for name in names})
+        what = d.pick(list(CHANGES))
+        other = CHANGES[what](df, names, draw)
+        d.need(other is not None)
+        df, other = other if isinstance(other, tuple) else (df, other)
+        n = len(df)
         same = df.iloc[draw.permutation(n) if d.flag() else range(n)]
         same = same[d.order(names)] if d.flag() else same
         if d.flag():
             same = same.reset_index(drop=True)
-        what = d.pick(list(CHANGES))
-        other = CHANGES[what](df, names, draw)
-        d.need(other is not None)
         return dict(df=df, same=same, other=other, what=what)
 
     def run(fingerprint, df, same, other, what):
@@ -80,6 +83,40 @@ def _missing(df, names, draw):
     return None if name is None else df.fillna({name: 0.0 if name == "delay" else "AA"})
 
 
+def _texts(df, names):
+    return sorted(name for name in names if df[name].dtype.kind == "O")
+
+
+def _looks_missing(df, names, draw):
+    """A pair: a text is missing in one, and a text that looks like it in the other."""
+    if not (texts := _texts(df, names)):
+        return None
+    one, other = df.copy(), df.copy()
+    place = draw.integers(len(df)), df.columns.get_loc(texts[0])
+    one.iloc[place] = None
+    other.iloc[place] = ["nan", "None", "", "<NA>", "null", "NaN"][draw.integers(6)]
+    return one, other
+
+
+def _cut_elsewhere(df, names, draw):
+    """A pair: the last text of a row and the first of the next column, with a sign between them that texts hold too."""
+    texts = _texts(df, names)
+    if len(texts) < 2 or sorted(names).index(texts[1]) != sorted(names).index(texts[0]) + 1:
+        return None
+    sign, rows = ["", ",", "|", " ", "\t", ";", "_", "-"][draw.integers(8)], [df.copy(), df.copy()]
+    for row, pair in zip(rows, ((f"A{sign}U", "E"), ("A", f"U{sign}E"))):
+        for name, text in zip(texts, pair):
+            row.iloc[0, df.columns.get_loc(name)] = text
+    return tuple(rows)
+
+
+def _another_row_twice(df, names, draw):
+    """A pair: what adds up or cancels without regard to the row is the same."""
+    if len(df) < 2 or repr(df.iloc[0].tolist()) == repr(df.iloc[1].tolist()):
+        return None
+    return tuple(pd.concat([df, df.iloc[[place, place]]]) for place in (0, 1))
+
+
 def _swapped(df, names, draw):
     """Two values of one column change places."""
     for name in names:
@@ -110,8 +147,13 @@ def _typed(kind, to):
 
 CHANGES = {
     "one number": _one_value("i", lambda value: value + 1),
-    "one number, by a little": _one_value("f", lambda value: value + 2.0 ** -30),
+    "one number, by a little": _one_value("f", lambda value: value + 2.0 ** -44),
     "one text": _one_value("O", lambda value: value + "A"),
+    "a blank at the end of a text": _one_value("O", lambda value: value + " "),
+    "a text in small letters": _one_value("O", str.lower),
+    "a missing text that became a text such as nan": _looks_missing,
+    "two texts of a row that are cut elsewhere": _cut_elsewhere,
+    "one row twice, or another one twice": _another_row_twice,
     "a missing value that became 0 or a text": _missing,
     "two values of a column that changed places": _swapped,
     "two columns that exchanged their names": _names_exchanged,
@@ -127,7 +169,10 @@ CHANGES = {
 }
 CODES = {"two values of a column that changed places": "M51", "two columns that exchanged their names": "M32",
          "a column that is called otherwise": "M32", "a row that is there once more": "M09",
-         "a row that is there twice more": "M09", "a row less": "M09", "whole numbers that became decimal ones": "M41",
+         "a row that is there twice more": "M09", "one row twice, or another one twice": "M09",
+         "a missing text that became a text such as nan": "M08",
+         "two texts of a row that are cut elsewhere": "M51", "a row less": "M09",
+         "whole numbers that became decimal ones": "M41",
          "numbers that became texts": "M41", "a missing value that became 0 or a text": "M08"}
 
 

@@ -13,7 +13,7 @@ from mlelab.check.port import Stopped
 
 from . import _real, lab
 
-VALUES = ["0517", "7", "JFK", "", "NA", "-3", "1e3", "5.0", "null", "true", "two words"]
+VALUES = ["0517", "7", "JFK", "", "NA", "-3", "1e3", "5.0", "null", "true", "two words", " x", "7 ", "'"]
 
 
 class MachineStopped(OSError):
@@ -112,7 +112,7 @@ def _ingested(ingest, source: Path, target: Path, files: dict[str, str], stops_a
     seen = {"writes": 0, "whole": True, "kept": True, "inside": True, "raised": False, "manifest": None}
 
     def look():
-        there = [path for path in target.rglob("*.parquet") if path.stem in files]
+        there = [path for path in target.rglob("*.parquet") if "." not in path.stem]  # NAME has no dot
         seen["whole"] &= all(map(_is_whole, there))
         seen["kept"] &= before <= {path.stem for path in there}
 
@@ -190,9 +190,10 @@ def told(source, target, write, *, change=lambda rows, old: rows, keep=lambda ba
     return manifest
 
 
-def written_beside(write, table, path):
-    write(table, path.with_suffix(".tmp"))
-    path.with_suffix(".tmp").replace(path)
+def written_beside(write, table, path, beside=None):
+    beside = beside or path.with_suffix(".tmp")
+    write(table, beside)
+    beside.replace(path)
 
 
 def only_short_lines(text):
@@ -257,6 +258,11 @@ ingest.variants(
                               dict(first=lambda target: shutil.rmtree(target, ignore_errors=True))),
     deletes_the_old_file_first=("M42", "What was there before stays until the new file is whole.",
                                 dict(store=removed_before)),
+    half_a_file_that_looks_whole=("M42", "A file NAME.parquet is whole at any time, whatever NAME is: a reader takes "
+                                  "each of them.", dict(store=lambda write, table, path: written_beside(
+                                      write, table, path, path.with_stem(f"{path.stem}_tmp")))),
+    blanks_are_cut=("M41", "A value stays as it is, with its blanks.", dict(change=lambda rows, old: rows.apply(
+        lambda column: column.str.strip()))),
     moved_from_another_disk=("M42", "What is unfinished lies in `target` as well: from another disk a file is copied, "
                              "not renamed.", dict(store=moved)),
     writes_by_itself=("M42", "Each table is written by the `write` that is passed in.",

@@ -30,11 +30,11 @@ class join_weather:
             return d.pick(["EWR", "JFK", "LGA"])
 
         places = dict.fromkeys(d.list(1, 6, lambda: (airport(), hour())))
-        weather = _on_the_clock(pd.DataFrame(list(places), columns=UTC, index=d.index(len(places))))
+        weather = _on_the_clock(pd.DataFrame(list(places), columns=UTC, index=d.index(len(places), repeats=True)))
         for name in d.some(["temp", "wind_speed", "visib"], 1):
             weather[name] = np.array([d.pick([d.int(1, 90), 0, np.nan]) for _ in places], float)
         n = d.int(1, 6)
-        flights = _on_the_clock(d.frame(n, origin=airport, time_hour=hour))
+        flights = _on_the_clock(d.frame(n, d.index(n, repeats=True), origin=airport, time_hour=hour))
         flights.insert(d.int(0, 2), "flight", [d.int(1, 9) for _ in range(n)])
         return dict(flights=flights, weather=weather)
 
@@ -155,8 +155,14 @@ def a_value_that_is_missing_is_no_match(flights, weather):
 @join_weather.mistake("M32", "The reading is that of the hour, not of an hour nearby.")
 def the_last_hour_will_do(flights, weather):
     rows, names = joined(flights, weather), readings(flights, weather)
-    filled = rows.sort_values("time_hour").groupby("origin")[names].ffill()
-    return rows.assign(**filled.loc[rows.index])
+    ordered = rows.reset_index(drop=True).sort_values("time_hour")
+    return rows.assign(**ordered.groupby("origin")[names].ffill().sort_index().set_axis(rows.index))
+
+
+@join_weather.mistake("M09", "Two flights with one label in the index are two flights: joined by label, they multiply.")
+def joined_by_label(flights, weather):
+    rows = joined(flights, weather)
+    return flights.join(rows.drop(columns=list(flights)))
 
 
 @join_weather.right

@@ -26,8 +26,9 @@ class validate:
         columns = {"wind": lambda: d.pick([5, -1, 0, 10, 10.5, 62, 1048, np.nan]),
                    "temp": lambda: d.pick([30, -40, 10, 5, np.nan]),
                    "time": lambda: d.pick([NOW - pd.Timedelta(hours=d.pick([0, 1, 3, 0.5, -1, 24, 24.5])), pd.NaT])}
-        df = d.frame(n, **columns).astype({"wind": float, "temp": float})
+        df = d.frame(n, d.index(n, repeats=True), **columns).astype({"wind": float, "temp": float})
         df["time"] = pd.to_datetime(df["time"], utc=True)
+        df["time"] = df["time"].dt.tz_convert("Asia/Tokyo") if d.flag(0.2) else df["time"]
         origins = [d.pick(["JFK", "LGA", "XXX", d.missing()]) for _ in range(n)]
         df.insert(d.int(0, 3), "origin", pd.Series(origins, df.index, object))
         full = [name for name in df if df[name].notna().all()]
@@ -45,7 +46,7 @@ class validate:
                 return {"rule": kind, "columns": d.some(full, 1)}
             if kind == "missing":
                 return {"rule": kind, "column": d.pick(list(df)), "share": d.pick([0.25, 0.0, 0.5, 1.0, 0.125])}
-            now = NOW.tz_convert("America/New_York") if d.flag(0.2) else NOW
+            now = NOW.tz_convert("America/New_York") if d.flag(0.3) else NOW
             return {"rule": "fresh", "column": "time", "now": now, "hours": d.pick([3, 1, 0.5, 24, 0])}
 
         return dict(df=df, contract=d.list(0, 4, rule))
@@ -91,8 +92,22 @@ def violated(df, rule):
 
 def pairs(df, contract, **special):
     """All pairs; `special` has another function for one kind of rule."""
-    return [(number, row) for number, rule in enumerate(contract)
-            for row in special.get(rule["rule"].replace(" ", "_"), violated)(df, rule)]
+    return list(dict.fromkeys((number, row) for number, rule in enumerate(contract)
+                              for row in special.get(rule["rule"].replace(" ", "_"), violated)(df, rule)))
+
+
+@validate.mistake("M09", "Each pair once: two rows with one label in the index give the same pair.")
+def a_pair_for_each_row(df, contract):
+    return [(number, row) for number, rule in enumerate(contract) for row in violated(df, rule)]
+
+
+@validate.mistake("M10", "Times have a time zone: dropped, the clocks of two zones are compared.")
+def zones_are_dropped(df, contract):
+    def naive(df, rule):
+        age = rule["now"].tz_localize(None) - df[rule["column"]].dt.tz_localize(None).max()
+        return [] if age <= pd.Timedelta(hours=rule["hours"]) else [None]
+
+    return pairs(df, contract, fresh=naive)
 
 
 @validate.mistake("M08", "A missing value is in no range and is no allowed value, unless the rule says missing_ok.")
@@ -253,7 +268,7 @@ def row_by_row(df, contract):
             else:
                 bad = row[rule["column"]] not in rule["values"]
             found += [(number, label)] if bad else []
-    return found
+    return list(set(found))
 
 
 @validate.right
@@ -278,5 +293,6 @@ def one_function_for_each_rule(df, contract):
 
     checks = {"range": check_range, "one of": check_values, "unique": check_unique, "missing": check_missing,
               "fresh": check_fresh}
-    return [(number, row) for number, rule in reversed(list(enumerate(contract)))
-            for row in checks[rule["rule"]](**{key: value for key, value in rule.items() if key != "rule"})]
+    found = [(number, row) for number, rule in reversed(list(enumerate(contract)))
+             for row in checks[rule["rule"]](**{key: value for key, value in rule.items() if key != "rule"})]
+    return sorted(set(found), key=str)

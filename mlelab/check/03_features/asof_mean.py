@@ -24,12 +24,19 @@ class asof_mean:
     def inputs(d):
         hours = d.pick([4, 8, 40])
         origins = ["JFK", "EWR", "LGA"][:d.int(1, 3)]
-        events = d.frame(d.int(1, 9), origin=lambda: d.pick(origins), departed=lambda: START + d.int(
-            0, 4 * hours) * QUARTER, dep_delay=lambda: 5 * d.int(-2, 9))
+        exact = d.flag()  # every time is on a quarter of an hour
+
+        def time():
+            return START + d.int(0, 4 * hours) * QUARTER + pd.Timedelta(
+                seconds=0 if exact else d.pick([0, 0, 1, -1, 10, 30, 0.25]))
+
+        n, k = d.int(1, 9), d.int(1, 5)
+        events = d.frame(n, d.index(n, repeats=True), origin=lambda: d.pick(origins), departed=time,
+                         dep_delay=lambda: 5 * d.int(-2, 9) + (0 if exact else d.pick([0, 0.5])))
         minutes = pd.to_timedelta(events["dep_delay"], unit="min")
         events.insert(1, "scheduled", events["departed"] - minutes)
-        queries = d.frame(d.int(1, 5), origin=lambda: d.pick(["JFK", "EWR", "LGA"]),
-                          decision_time=lambda: START + d.int(0, 4 * hours) * QUARTER)
+        queries = d.frame(k, d.index(k, repeats=True), origin=lambda: d.pick(["JFK", "EWR", "LGA"]),
+                          decision_time=time)
         return dict(events=events, queries=queries, window=d.int(1, 3 * hours) * QUARTER)
 
     def real():
@@ -41,7 +48,7 @@ class asof_mean:
                 "late on average, at the worst airport.")
 
     def shows(events, queries, window):
-        queries = queries.assign(decision_time=queries["decision_time"].dt.strftime("%d %H:%M"))
+        queries = queries.assign(decision_time=queries["decision_time"].dt.strftime("%d %H:%M:%S"))
         text = ", ".join(f"{place!r}: {row.origin} {row.decision_time}"
                          for place, row in zip(queries.index, queries.itertuples()))
         return f"asof_mean(events, queries, window={window / pd.Timedelta('1h'):g} h), queries {{{text}}}", events
@@ -147,6 +154,29 @@ def always_three_hours(events, queries, window):
 def one_flight_a_minute(events, queries, window):
     return means(events.drop_duplicates(["origin", "departed"]), queries, lambda e, q: within(
         e["departed"], q, window))
+
+
+@asof_mean.mistake("M10", "A second counts: times are not cut to the minute.")
+def whole_minutes(events, queries, window):
+    cut = events.assign(departed=events["departed"].dt.floor("min"))
+    asked = queries.assign(decision_time=queries["decision_time"].dt.floor("min"))
+    return means(cut, asked, lambda e, q: within(e["departed"], q, window))
+
+
+@asof_mean.mistake("M09", "Two queries with one label in the index are two queries: go by place, not by label.")
+def one_answer_a_label(events, queries, window):
+    found = means(events, queries, lambda e, q: within(e["departed"], q, window))
+    return found.index.to_series().map(dict(zip(found.index, found))).astype(float)
+
+
+@asof_mean.mistake("M09", "Two events with one label in the index are two flights.")
+def one_event_a_label(events, queries, window):
+    return means(events[~events.index.duplicated()], queries, lambda e, q: within(e["departed"], q, window))
+
+
+@asof_mean.mistake("M32", "The mean is a mean: it is not rounded.")
+def whole_minutes_of_delay(events, queries, window):
+    return means(events, queries, lambda e, q: within(e["departed"], q, window)).round()
 
 
 @asof_mean.mistake("M09", "Two flights with the same delay are two flights.")

@@ -14,10 +14,12 @@ class cyclic:
             "distances, and x and x + period are one point.")
 
     def inputs(d):
-        period = d.pick([7, 24, 12.0, 60, 365])
+        period = d.pick([7, 24, 12.0, 60, 365, 365.25, 0.5, 1, 29.5])
         x = d.list(1, 7, lambda: d.num(-30, 400, digits=d.pick([0, 2])))
         x += [value + period for value in x[:d.int(0, 1)]]
-        return dict(x=pd.Series(x, index=d.index(len(x))), period=period)
+        x = pd.Series(x, index=d.index(len(x), repeats=True))
+        whole = (x % 1 == 0).all() and d.flag()
+        return dict(x=x.astype(int) if whole else x, period=period)
 
     def see(got, x, period):
         """Any circle will do, wherever it starts and whichever way it turns: the distances between the points."""
@@ -66,6 +68,16 @@ def degrees(x, period):
 @cyclic.mistake("M27", "The period is the argument, not always a day.")
 def always_a_day(x, period):
     return circle(2 * np.pi * np.asarray(x, dtype=float) / 24)
+
+
+@cyclic.mistake("M10", "A period need not be a whole number: a year has 365.25 days.")
+def whole_period(x, period):
+    return circle(2 * np.pi * np.asarray(x, dtype=float) / max(int(period), 1))
+
+
+@cyclic.mistake("M10", "A period need not be a whole number: a year has 365.25 days.")
+def rounded_period(x, period):
+    return circle(2 * np.pi * np.asarray(x, dtype=float) / max(round(period), 1))
 
 
 @cyclic.mistake("M46", "The period is the argument: what these values happen to cover says nothing about it.")

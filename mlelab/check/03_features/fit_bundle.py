@@ -27,7 +27,8 @@ class fit_bundle:
         numbers = [name for name in names if name != "decision_time"]
 
         def rows(n):
-            made = d.frame(n, decision_time=lambda: pd.Timestamp("2013-01-01", tz="UTC") + pd.Timedelta(
+            start = pd.Timestamp("2013-01-01", tz="UTC")
+            made = d.frame(n, d.index(n, repeats=True), decision_time=lambda: start + pd.Timedelta(
                 minutes=15 * d.int(0, 365 * 96 - 1)), **{name: lambda: np.nan if d.flag(0.3) else d.num(-20, 90)
                                                          for name in numbers})
             return made[names].astype(dict.fromkeys(numbers, float))

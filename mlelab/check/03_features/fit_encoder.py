@@ -20,12 +20,14 @@ class fit_encoder:
 
     def inputs(d):
         min_count = d.int(1, 4)
-        train = [code for code in d.order(CODES)[:d.int(1, 4)] for _ in range(d.int(1, min_count + 2))]
+        codes = CODES + (d.pick([["nan", "None"], ["", " "], ["UA ", "uA"], ["\xfc", "z"], ["<NA>", "NaN"]])
+                         if d.flag(0.4) else [])
+        train = [code for code in d.order(codes[::-1])[:d.int(1, 5)] for _ in range(d.int(1, min_count + 2))]
         train = d.order(train + d.list(0, 5, d.missing))
-        values = d.list(1, 7, lambda: d.missing() if d.flag(0.25) else d.pick(CODES))
+        values = d.list(1, 7, lambda: d.missing() if d.flag(0.25) else d.pick(codes))
         dtype = d.pick([object, "str"])
-        return dict(train=pd.Series(train, index=d.index(len(train)), dtype=dtype), min_count=min_count,
-                    values=pd.Series(values, index=d.index(len(values)), dtype=dtype))
+        return dict(train=pd.Series(train, index=d.index(len(train), repeats=True), dtype=dtype), min_count=min_count,
+                    values=pd.Series(values, index=d.index(len(values), repeats=True), dtype=dtype))
 
     def run(fit_encoder, train, min_count, values):
         encode = fit_encoder(train, min_count)
@@ -115,6 +117,36 @@ def missing_is_counted_as_a_value(train, min_count):
     kept = often(train.fillna("missing"), min_count)
     return lambda values: onehot(values.fillna("missing"), [*kept, *{"missing"}.difference(kept)])[
         [*kept, "other", *{"missing"}.difference(kept)]]
+
+
+@fit_encoder.mistake("M08", "A text such as nan or None is a value; what is missing is no text.")
+def texts_that_look_missing(train, min_count):
+    def known(values):
+        return values.where(~values.astype(object).map(str).isin(["nan", "None", "<NA>", "NaN"]))
+
+    kept = often(known(train), min_count)
+    return lambda values: onehot(known(values), kept)
+
+
+@fit_encoder.mistake("M08", "An empty text is a value like any other.")
+def empty_is_missing(train, min_count):
+    def known(values):
+        return values.where(values.isna() | (values.fillna("").str.strip() != ""))
+
+    kept = often(known(train), min_count)
+    return lambda values: onehot(known(values), kept)
+
+
+@fit_encoder.mistake("M41", "Two texts that differ in a blank are two values.")
+def blanks_are_cut(train, min_count):
+    kept = often(train.str.strip(), min_count)
+    return lambda values: onehot(values.str.strip(), kept)
+
+
+@fit_encoder.mistake("M09", "Rows with one label in the index are several rows.")
+def one_row_a_label(train, min_count):
+    kept = often(train[~train.index.duplicated()], min_count)
+    return lambda values: onehot(values, kept)
 
 
 @fit_encoder.mistake("M34", "The columns of the kept values are sorted, not in the order of their appearance.")

@@ -20,11 +20,15 @@ class fit_imputer:
         def number():
             return np.nan if d.flag(0.3) else d.num(-5, 300, digits=d.pick([0, 1]))
 
-        df = d.frame(n, carrier=lambda: d.pick(["AA", None]), seats=number, age=number, visib=number)
+        df = d.frame(n, d.index(n, repeats=True), carrier=lambda: d.pick(["AA", None]), seats=number, age=number,
+                     visib=number)
         df[["seats", "age", "visib"]] = df[["seats", "age", "visib"]].astype(float)
         is_train = pd.Series(d.order([True] + [d.flag(0.6) for _ in range(n - 1)]), index=df.index)
         d.need(df.loc[is_train, columns].notna().any().all())
+        whole = [name for name in columns if (df[name] % 1 == 0).all()]
+        df = df.astype(dict.fromkeys(whole, int)) if d.flag() else df
         rows = df.iloc[d.order(range(n))[:d.int(1, n)]]
+        rows = rows[d.order(columns)] if d.flag(0.2) else rows
         return dict(df=df, is_train=is_train, columns=columns, rows=rows)
 
     def run(fit_imputer, df, is_train, columns, rows):
@@ -167,6 +171,29 @@ def other_columns_as_well(both, rows, columns):
 @told("M09", "The answer has the index of `rows`.")
 def index_is_lost(both, rows, columns):
     return both.reset_index(drop=True)
+
+
+@fit_imputer.mistake("M09", "Rows with one label in the index are several rows: joined by label, they multiply.")
+def joined_by_label(df, is_train, columns):
+    median = df.loc[is_train, columns].median()
+    return lambda rows: rows[columns].fillna(median).join(filled(rows, columns, median).drop(columns=columns))
+
+
+@fit_imputer.mistake("M09", "Rows with one label in the index are several rows: taken by label, they count twice.")
+def training_rows_by_label(df, is_train, columns):
+    median = df.loc[df.index[is_train.to_numpy()], columns].median()
+    return lambda rows: filled(rows, columns, median)
+
+
+@fit_imputer.mistake("M34", "Columns are found by their name: `rows` may have them in another order.")
+def columns_by_place(df, is_train, columns):
+    median = df.loc[is_train, columns].median()
+
+    def apply(rows):
+        named = rows[[name for name in rows if name in columns]].set_axis(columns, axis=1)
+        return filled(named, columns, median)
+
+    return apply
 
 
 @fit_imputer.mistake("M97", "Your function changed its input: the filled columns belong into a new frame.")

@@ -16,20 +16,22 @@ class fit_scaler:
 
     def inputs(d):
         n, columns = d.int(4, 9), d.order(["temp", "visib", "gates"])[:d.int(1, 3)]
-        level, unit = d.pick([7.0, 0.1]), d.pick([1, 1000])
-        df = d.frame(n, carrier=lambda: d.pick("AB"), temp=lambda: d.num(-20, 90), visib=lambda: d.int(0, 10) / unit,
-                     gates=lambda: level)
+        level, unit, far = d.pick([7.0, 0.1, 7]), d.pick([1, 1000, 1e10]), d.pick([0, 0, 1e8])
+        df = d.frame(n, d.index(n, repeats=True), carrier=lambda: d.pick("AB"), temp=lambda: d.num(-20, 90) + far,
+                     visib=lambda: d.int(0, 10) / unit, gates=lambda: level)
         is_train = d.order([True] * (n - 2) + d.list(2, 2, d.flag))
         held = np.flatnonzero(~np.array(is_train))
-        df.iloc[held, 3] += 2.0  # constant in training only
+        df.iloc[held, 3] += 2  # constant in training only
         df.iloc[held, 1] += d.pick([0, 500])
         for column in ("temp", "visib"):
             if d.flag():
-                df.loc[df.index[is_train.index(True)], column] = np.nan
+                df.iloc[is_train.index(True), df.columns.get_loc(column)] = np.nan
             d.need(df.loc[is_train, column].nunique() != 1 and df.loc[is_train, column].notna().sum() > 1)
         rows = df.iloc[d.order(range(n))[:d.int(1, n)]].copy()
         if d.flag():
+            rows["gates"] = rows["gates"].astype(float)
             rows.iloc[0, d.int(1, 3)] = np.nan
+        rows = rows[d.order(columns)] if d.flag(0.2) else rows
         return dict(df=df, is_train=pd.Series(is_train, index=df.index), columns=columns, rows=rows)
 
     def run(fit_scaler, df, is_train, columns, rows):
@@ -110,6 +112,35 @@ def constant_is_always_zero(df, is_train, columns):
 def a_small_spread_is_none(df, is_train, columns):
     mean, spread = _state(df, is_train, columns)
     return lambda rows: (rows[columns] - mean) / spread.where(spread > 0.01, 1)
+
+
+@fit_scaler.mistake("M47", "However small the values are, a column of different ones is not constant.")
+def a_billionth_is_no_spread(df, is_train, columns):
+    mean, spread = _state(df, is_train, columns)
+    return lambda rows: (rows[columns] - mean) / spread.where(spread > 1e-8, 1)
+
+
+@fit_scaler.mistake("M36", "The mean of squares minus the square of the mean is no spread where values are far from 0.")
+def squares_minus_square(df, is_train, columns):
+    train = df.loc[is_train, columns]
+    mean, known = train.mean(), train.notna().sum()
+    spread = np.sqrt(((train**2).mean() - mean**2).clip(lower=0) * known / (known - 1))
+    return lambda rows: (rows[columns] - mean) / spread.where(train.nunique() > 1, 1)
+
+
+@fit_scaler.mistake("M09", "Rows with one label in the index are several rows: taken by label, they count twice.")
+def training_rows_by_label(df, is_train, columns):
+    labels = df.index[is_train.to_numpy()]
+    twice = df.loc[labels]
+    mean, spread = _state(twice, pd.Series(True, twice.index), columns)
+    return lambda rows: (rows[columns] - mean) / spread
+
+
+@fit_scaler.mistake("M34", "Columns are found by their name: `rows` may have them in another order.")
+def columns_by_place(df, is_train, columns):
+    mean, spread = _state(df, is_train, columns)
+    return lambda rows: pd.DataFrame((rows[[name for name in rows if name in columns]].to_numpy(float)
+                                      - mean.to_numpy()) / spread.to_numpy(), rows.index, columns)
 
 
 @fit_scaler.mistake("M32", "The spread is the standard deviation, not the largest value minus the smallest.")

@@ -23,6 +23,7 @@ class rebalance:
         other = late + d.int(1, 16)
         rows = d.order([(1, True)] * late + [(0, True)] * other + [(y, False) for y in held])
         y, is_train = (np.array(column) for column in zip(*rows))
+        y = y.astype(d.pick([int, int, np.uint8]))
         return dict(y=y, is_train=is_train, seed=d.int(0, 1_000), more=12)
 
     def run(rebalance, y, is_train, seed, more):

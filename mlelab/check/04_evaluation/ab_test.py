@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import stats
 
+from mlelab.check.compare import difference
+
 from . import lab
 
 
@@ -18,18 +20,26 @@ class ab_test:
         """Shares far apart, so that n is small; no n and no p-value so near to its limit that rounding decides."""
         p0, p1 = d.order([d.num(0.05, 0.45, 2), d.num(0.55, 0.95, 2)])
         given = d.optional(alpha=d.pick([0.05, 0.01, 0.1, 0.2]), power=d.pick([0.8, 0.9, 0.6, 0.95]))
-        alpha, exact = given.get("alpha", 0.05), _cases(p0, p1, **given)
-        d.need(abs(exact - round(exact)) > 1e-6)
-        n = int(np.ceil(exact))
+        alpha, exact = given.get("alpha", 0.05), [_cases(p0, p1, **given), _unpooled(p0, p1, **given)]
+        d.need(all(abs(cases - round(cases)) > 1e-6 for cases in exact))
+        both = [int(np.ceil(cases)) for cases in exact]
+        n = d.pick(both)
         kind = d.pick(["any", "just below", "just above"])
         low = d.int(0, n)
         high = d.int(0, n) if kind == "any" else _near(low, n, alpha, kind == "just above")
         d.need(high is not None and 0 < low + high < 2 * n and abs(_p_value(low, high, n) - alpha) > 1e-9)
         arms = [_arm(d, ones, n) for ones in d.order([low, high])]
+        for size in both:
+            ones = [int(arm[:size].sum()) for arm in arms]
+            d.need(min(map(len, arms)) < size or 0 < sum(ones) < 2 * size and abs(
+                _p_value(*ones, size) - alpha) > 1e-9)
         return dict(a=arms[0], b=arms[1], p0=p0, p1=p1, **given)
 
-    def see(got, **_):
-        return {name: got[name] for name in ("n", "p_value", "verdict")}
+    def see(got, a, b, p0, p1, alpha=0.05, power=0.8):
+        """Either of the two usual formulas of n will do: what follows rightly from the other one counts as ours."""
+        found = {name: got[name] for name in ("n", "p_value", "verdict")}
+        ours, other = (_read(a, b, int(np.ceil(cases(p0, p1, alpha, power))), alpha) for cases in (_cases, _unpooled))
+        return ours if difference(other, found) is None else found
 
     def real():
         return dict(a=np.array([]), b=np.array([]), p0=0.30, p1=0.32)
@@ -68,6 +78,11 @@ def _cases(p0, p1, alpha=0.05, power=0.8):
     mean, (z_alpha, z_power) = (p0 + p1) / 2, stats.norm.ppf([1 - alpha / 2, power])
     spread = z_alpha * np.sqrt(2 * mean * (1 - mean)) + z_power * np.sqrt(p0 * (1 - p0) + p1 * (1 - p1))
     return (spread / (p1 - p0)) ** 2
+
+
+def _unpooled(p0, p1, alpha=0.05, power=0.8):
+    """The other usual formula: the variance of the two shares under the null hypothesis as well."""
+    return sum(stats.norm.ppf([1 - alpha / 2, power])) ** 2 * (p0 * (1 - p0) + p1 * (1 - p1)) / (p1 - p0) ** 2
 
 
 # Answers: wrong ones with their misconceptions, and right ones written differently.
@@ -208,6 +223,29 @@ def five_percent_whatever_was_asked(a, b):
     return two_sided(a, b)
 
 
+OTHER = dict(size=lambda p0, p1, alpha, power: np.ceil(_unpooled(p0, p1, alpha, power)))
+for _name, _code, _says, _change in (
+    ("goes_on", "M19", "What arrives after the first n is not part of this test.", dict(OTHER, cut=lambda arm, n: arm)),
+    ("reads_the_last_n", "M34", "The first n cases of each arm are read.", dict(OTHER, cut=lambda arm, n: arm[-n:])),
+    ("counts_one_arm", "M33", "Both arms must have n cases.", dict(OTHER, waits=lambda a, b, n: len(a) < n)),
+    ("counts_the_other_arm", "M33", "Both arms must have n cases.", dict(OTHER, waits=lambda a, b, n: len(b) < n)),
+    ("waits_for_more", "M31", "n cases are enough.", dict(OTHER, waits=lambda a, b, n: min(len(a), len(b)) <= n)),
+    ("always_five_percent", "M27", "alpha is the argument, not always 0.05.", dict(OTHER, level=lambda _: 0.05)),
+    ("cuts_the_number", "M31", "The number of cases is rounded up.", dict(size=_unpooled)),
+    ("counts_both_arms", "M36", "n is the number of cases in each arm, not in both.", dict(
+        size=lambda *given: 2 * np.ceil(_unpooled(*given)))),
+    ("plans_one_sided", "M32", "The plan is two-sided, as the test is.", dict(
+        size=lambda p0, p1, alpha, power: np.ceil(_unpooled(p0, p1, 2 * alpha, power)))),
+    ("plans_with_eighty_percent", "M27", "The power is the argument, not always 0.8.", dict(
+        size=lambda p0, p1, alpha, power: np.ceil(_unpooled(p0, p1, alpha)))),
+):
+    def _unpooled_answer(a, b):
+        return two_sided(a, b)
+
+    _unpooled_answer.__name__ = f"{_name}_by_the_other_formula"
+    told(_code, _says, **_change)(_unpooled_answer)
+
+
 @ab_test.mistake("M40", "Arms are different, too, where the second is lower.")
 def only_if_the_second_is_higher(a, b, p0, p1, alpha=0.05, power=0.8):
     found = _read(a, b, int(np.ceil(_cases(p0, p1, alpha, power))), alpha)
@@ -219,6 +257,11 @@ def only_if_the_second_is_higher(a, b, p0, p1, alpha=0.05, power=0.8):
 def a_p_value_while_waiting(a, b, p0, p1, alpha=0.05, power=0.8):
     found = _read(a, b, int(np.ceil(_cases(p0, p1, alpha, power))), alpha)
     return found | ({"p_value": 1.0} if found["verdict"] == "wait" else {})
+
+
+@ab_test.right
+def with_the_other_formula(a, b, p0, p1, alpha=0.05, power=0.8):
+    return _read(a, b, int(np.ceil(_unpooled(p1, p0, alpha, power))), alpha)
 
 
 @ab_test.right

@@ -37,7 +37,7 @@ class choose_threshold:
         """Exact costs and chances, and a power of 2 as the number of rows: no tie is decided by rounding."""
 
         def rows(n):
-            return d.frame(n, p=lambda: d.int(0, 16) / 16, late=lambda: d.int(0, 1))
+            return d.frame(n, d.index(n, repeats=True), p=lambda: d.int(0, 16) / 16, late=lambda: d.int(0, 1))
 
         c_fn, c_fp = d.pick([5.0, 3.0, 1.0, 0.5, 4.0]), d.pick([1.0, 2.0, 3.0, 0.25])
         validation, test = rows(d.pick([4, 2, 8, 16])), rows(d.int(1, 7))

@@ -20,7 +20,8 @@ class classification_report_counts:
         kinds = d.pick([[(1, 1), (0, 1), (1, 0), (0, 0)], [(0, 0), (1, 0)], [(0, 0), (0, 1)], [(0, 1), (1, 0)],
                         [(1, 1)], [(0, 0)], [(1, 1), (0, 0)]])
         pairs = np.array(d.list(0, 9, lambda: d.pick(kinds)), int).reshape(-1, 2)
-        return dict(y=pairs[:, 0].copy(), alert=pairs[:, 1].copy())
+        kind = d.pick([np.int64, np.int64, np.uint8, np.int8])  # a kind of whole numbers
+        return dict(y=pairs[:, 0].astype(kind), alert=pairs[:, 1].astype(kind))
 
     def see(got, y, alert):
         return {name: got[name] for name in NAMES}
@@ -121,6 +122,13 @@ def f1_as_plain_mean(found, y, alert):
 def f1_needs_both(found, y, alert):
     one, other = found["precision"], found["recall"]
     return {"f1": 2 * one * other / (one + other) if one + other > 0 else NAN}
+
+
+@told("M32", "y and alert are of any integer type: a difference below 0 turns round where there is no sign.")
+def difference_without_a_sign(found, y, alert):
+    error = y - alert
+    fn, fp = int((error > 0).sum()), int((error < 0).sum())
+    return {"fn": fn, "fp": fp, "tn": len(y) - found["tp"] - fn - fp}
 
 
 @told("M32", "The metrics are given as they are, not rounded.")

@@ -22,6 +22,7 @@ class rank_quality:
         lists = np.array(d.order([name for name, size in zip(names, sizes) for _ in range(size)]))
         gain = np.array([d.pick([0.0, 10.0, 1.0, 0.0, 0.5, 40.0, 0.0]) for _ in lists])
         d.need((gain > 0).any())
+        gain = gain.astype(int) if (gain % 1 == 0).all() and d.flag() else gain
         score = np.array(d.order(range(len(lists)))) / 8 - d.pick([0, 1])
         return dict(lists=lists, gain=gain, score=score, k=d.int(1, 7))
 

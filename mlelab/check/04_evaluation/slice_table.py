@@ -19,17 +19,17 @@ class slice_table:
         by, group = d.pick([("origin", "carrier"), ("month", "carrier"), ("carrier", "origin"), ("month", "origin")])
         values = {"origin": ["EWR", "JFK", "LGA"], "carrier": ["UA", "AA", "EV"], "month": [11, 2, 10]}
         values = {name: d.order(options) for name, options in values.items()}
-        df = d.frame(d.int(2, 14), **{name: lambda name=name: d.pick(values[name]) for name in d.order(list(values))},
-                     late=lambda: d.int(0, 1))
+        n = d.int(2, 14)
+        makers = {name: lambda name=name: d.pick(values[name]) for name in d.order(list(values))}
+        df = d.frame(n, d.index(n, repeats=True), **makers, late=lambda: d.int(0, 1))
         pair = tuple(d.order(values[group])[:2])
         slices = [set(df.loc[df[group] == one, by]) for one in pair]
         d.need(slices[0] & slices[1])
         return dict(flights=df, by=by, group=group, pair=pair)
 
     def see(got, flights, by, group, pair):
-        """The columns in any order; the slices as the index or as a column."""
+        """The columns in any order."""
         table, adjusted = got
-        table = table.set_index(by) if by in table.columns else table
         return {"table": table[["n_first", "n_second", "difference"]], "adjusted": adjusted}
 
     def real():
@@ -171,6 +171,18 @@ def against_all_others(flights, by, group, pair):
     return table, weighted(table)
 
 
+@slice_table.mistake("M99", "The slices are the index of the table, not a column beside a number.")
+def slices_in_a_column(flights, by, group, pair):
+    table = sliced(flights, by, group, pair)
+    return table.rename_axis(by).reset_index(), weighted(table)
+
+
+@slice_table.mistake("M09", "Rows with one label in the index are several flights.")
+def one_flight_a_label(flights, by, group, pair):
+    table = sliced(flights[~flights.index.duplicated()], by, group, pair)
+    return table, weighted(table)
+
+
 @slice_table.right
 def slice_by_slice(flights, by, group, pair):
     rows = {}
@@ -190,7 +202,7 @@ def two_tables_merged(flights, by, group, pair):
     table = one.merge(two, on=by, suffixes=("_first", "_second")).sort_values(by)
     table["difference"] = table["late_second"] / table["n_second"] - table["late_first"] / table["n_first"]
     weights = table["n_first"] + table["n_second"]
-    return table, table["difference"].to_numpy() @ weights.to_numpy() / weights.sum()
+    return table.set_index(by), table["difference"].to_numpy() @ weights.to_numpy() / weights.sum()
 
 
 def sliced(flights, by, group, pair, missing=np.nan):
