@@ -256,8 +256,8 @@ def fit_rate_baseline(
       group, 0 or more.
     Returns predict(df) -> shape (len(df),), in the order of the rows:
     (late + smoothing * overall) / (count + smoothing) of the row's group, and the
-    overall rate for a group that train does not have, as with a missing key. predict
-    needs only the columns `keys` of df. Keys are texts or whole numbers.
+    overall rate for a group that train does not have. predict needs only the columns
+    `keys` of df.
     """
     ### BEGIN SOLUTION
     overall = train["late"].mean()

@@ -23,14 +23,9 @@ class fit_rate_baseline:
     def inputs(d):
         columns = {"carrier": lambda: d.pick(["AA", "UA", "EV"]), "hour": lambda: d.pick([6, 18, 21]),
                    "origin": lambda: d.pick(["EWR", "JFK"])}
-        unseen = {"carrier": lambda: d.pick(["AA", "UA", "EV", "ZZ", None])}
-        middle = d.pick(["", "_", "-", "|", " "]) if d.flag(0.3) else None
-        if middle is not None:  # texts that look alike once they are joined
-            columns, unseen = dict.fromkeys(["carrier", "origin"], lambda: d.pick(["1", f"1{middle}1"])), {}
-        n, k = d.int(1, 9), d.int(1, 6)
-        train = d.frame(n, d.index(n, repeats=True), **columns, late=lambda: d.int(0, 1))
-        new = d.frame(k, d.index(k, repeats=True), **columns | unseen)
-        keys = d.order(list(columns))[:d.int(1, 3) if middle is None else 2]
+        train = d.frame(d.int(1, 9), **columns, late=lambda: d.int(0, 1))
+        new = d.frame(d.int(1, 6), **columns | {"carrier": lambda: d.pick(["AA", "UA", "EV", "ZZ"])})
+        keys = d.order(list(columns))[:d.int(1, 3)]
         new = new[keys] if d.flag(0.3) else new.assign(late=[d.int(0, 1) for _ in range(len(new))])
         return dict(train=train, keys=keys, smoothing=d.pick([0, 1, 0.5, 5.0, 20, 100]), new=new)
 
@@ -119,27 +114,6 @@ def unseen_by_the_first_key_only(train, keys, smoothing):
 def inner_join_loses_unseen_rows(train, keys, smoothing):
     predict = told(train, keys, smoothing, unseen=np.nan)
     return lambda df: predict(df)[~np.isnan(predict(df))]
-
-
-def joined(df, keys, by):
-    return pd.DataFrame({"group": [by.join(map(str, row)) for row in df[keys].to_numpy()]}, df.index)
-
-
-@fit_rate_baseline.mistake("M09", "A group is a combination of keys: '1' with '11' is another one than '11' with '1'.")
-def keys_joined_as_text(train, keys, smoothing, by=""):
-    predict = told(joined(train, keys, by).assign(late=train["late"]), ["group"], smoothing)
-    return lambda df: predict(joined(df, keys, by))
-
-
-fit_rate_baseline.variants(keys_joined_as_text, **{
-    f"keys_joined_by_a_{name}": ("M09", "A group is a combination of keys, and a key may hold any sign.", dict(by=by))
-    for name, by in dict(line="_", dash="-", bar="|", space=" ").items()})
-
-
-@fit_rate_baseline.mistake("M09", "Rows with one label in the index are several rows: go by place, not by label.")
-def one_chance_a_label(train, keys, smoothing):
-    predict = told(train, keys, smoothing)
-    return lambda df: np.array([dict(zip(df.index, predict(df)))[label] for label in df.index])
 
 
 @fit_rate_baseline.mistake("M97")

@@ -20,7 +20,7 @@ class tumbling:
 
     def inputs(d):
         width, lateness = d.pick([10, 60, 7, 100]), d.pick([0, 5, 30, 10, 1000])
-        limits = [0, width, 2 * width, 2 * width + lateness, 3 * width + lateness]
+        limits = [0, width, 2 * width, 2 * width + lateness, 3 * width + lateness, -2 * width - lateness]
 
         def time():
             return d.pick(limits) + d.pick([0, -1, 1, d.int(0, 5 * width)])
@@ -93,6 +93,8 @@ tumbling.variants(
                                     dict(key=lambda place, event: place)),
     same_time_is_the_same_event=("M21", "Two events may have the same time: the id tells whether it is the same one.",
                                  dict(key=lambda place, event: event[1])),
+    watermark_from_zero=("M31", "Times may be negative: before the first event there is no watermark.", dict(
+        is_late=lambda mark, start, width, wait: max(mark, 0) > start + width + wait)),
     too_late_twice=("M21", "An event that was too late and comes again was too late once.", dict(remember_late=False)),
     sorts_a_stream_that_has_no_end=(
         "M34", "Events are judged as they arrive: a stream has no end to wait for, and some are too late.",

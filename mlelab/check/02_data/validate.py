@@ -101,6 +101,15 @@ def a_pair_for_each_row(df, contract):
     return [(number, row) for number, rule in enumerate(contract) for row in violated(df, rule)]
 
 
+@validate.mistake("M34", "Rows come in any order: the latest time need not be that of the last row.")
+def time_of_the_last_row(df, contract):
+    def by_last(df, rule):
+        times = df[rule["column"]].dropna()
+        return [] if len(times) and rule["now"] - times.iloc[-1] <= pd.Timedelta(hours=rule["hours"]) else [None]
+
+    return pairs(df, contract, fresh=by_last)
+
+
 @validate.mistake("M10", "Times have a time zone: dropped, the clocks of two zones are compared.")
 def zones_are_dropped(df, contract):
     def naive(df, rule):

@@ -119,13 +119,17 @@ def missing_is_counted_as_a_value(train, min_count):
         [*kept, "other", *{"missing"}.difference(kept)]]
 
 
-@fit_encoder.mistake("M08", "A text such as nan or None is a value; what is missing is no text.")
-def texts_that_look_missing(train, min_count):
+def looks_missing(train, min_count, *, text):
     def known(values):
-        return values.where(~values.astype(object).map(str).isin(["nan", "None", "<NA>", "NaN"]))
+        return values.where(values.astype(object).map(str) != text)
 
     kept = often(known(train), min_count)
     return lambda values: onehot(known(values), kept)
+
+
+fit_encoder.variants(looks_missing, **{
+    f"the_text_{name}_is_missing": ("M08", f"The text {text} is a value; what is missing is no text.", dict(text=text))
+    for name, text in dict(nan="nan", none="None", na="<NA>", not_a_number="NaN").items()})
 
 
 @fit_encoder.mistake("M08", "An empty text is a value like any other.")

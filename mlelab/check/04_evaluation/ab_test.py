@@ -246,6 +246,19 @@ for _name, _code, _says, _change in (
     told(_code, _says, **_change)(_unpooled_answer)
 
 
+def stops_where_it_is_clear(a, b, p0, p1, alpha=0.05, power=0.8, *, cases):
+    n = int(np.ceil(cases(p0, p1, alpha, power)))
+    size = min(len(a), len(b), n)
+    if size and (p_value := two_sided(a[:size], b[:size])) < alpha / 10:
+        return {"n": n, "p_value": float(p_value), "verdict": "different"}
+    return _read(a, b, n, alpha)
+
+
+EARLY = "Before n, a p-value however small is no result: wait."
+ab_test.variants(stops_where_it_is_clear, stops_early=("M19", EARLY, dict(cases=_cases)),
+                 stops_early_by_the_other_formula=("M19", EARLY, dict(cases=_unpooled)))
+
+
 @ab_test.mistake("M40", "Arms are different, too, where the second is lower.")
 def only_if_the_second_is_higher(a, b, p0, p1, alpha=0.05, power=0.8):
     found = _read(a, b, int(np.ceil(_cases(p0, p1, alpha, power))), alpha)

@@ -42,7 +42,7 @@ class choose_threshold:
         c_fn, c_fp = d.pick([5.0, 3.0, 1.0, 0.5, 4.0]), d.pick([1.0, 2.0, 3.0, 0.25])
         validation, test = rows(d.pick([4, 2, 8, 16])), rows(d.int(1, 7))
         d.need(c_fn % c_fp == 0 or not np.isclose(test["p"], c_fp / (c_fp + c_fn)).any())
-        candidates = [d.int(0, 17) / 16 for _ in range(d.int(1, 7))]
+        candidates = [(17 if d.flag(0.2) else d.int(0, 16)) / 16 for _ in range(d.int(1, 7))]
         return dict(validation=validation, test=test, c_fn=c_fn, c_fp=c_fp, candidates=np.array(candidates))
 
     def run(choose_threshold, validation, test, c_fn, c_fp, candidates):
@@ -89,6 +89,12 @@ def opened_before_the_choice(validation, test, c_fn, c_fp, candidates):
 @choose_threshold.mistake("M05", "The costs are those on the test rows, not those where the threshold was chosen.")
 def judged_where_it_was_chosen(validation, test, c_fn, c_fp, candidates):
     return both(validation, cheapest(validation, c_fn, c_fp, candidates), c_fn, c_fp)
+
+
+@choose_threshold.mistake("M31", "A candidate above 1 is one as well: it alerts nobody.")
+def candidates_up_to_one(validation, test, c_fn, c_fp, candidates):
+    possible = candidates[candidates <= 1] if (candidates <= 1).any() else candidates
+    return both(test.open("costs"), cheapest(validation, c_fn, c_fp, possible), c_fn, c_fp)
 
 
 def told(code, says, *, bayes=None, chosen=lambda rows, c_fn, c_fp, candidates: cheapest(rows, c_fn, c_fp, candidates)):
