@@ -243,6 +243,11 @@ figure.show(fig, alt="Rows a second against rows in a call, both axes logarithmi
 # %%
 print("more than 5 times as many rows a second in calls of 100 as one by one:", rates[2] > 5 * rates[0])
 
+# %%
+# claim: One call for each flight wastes most
+# unless: rates = [1.0] * 5
+assert rates[2] > 5 * rates[0]
+
 # %% [markdown]
 # A night's list is scored in large batches. A request at the desk cannot wait for the night, but it can wait a few
 # milliseconds for company. A worked example, four requests at 0, 1, 2 and 30 ms, batches of at most two, wait of 5 ms:
@@ -282,6 +287,13 @@ def micro_batches(
 
 # %% check="7.3" points=1
 check.micro_batches(micro_batches)
+
+# %%
+# claim: A worked example, four requests at 0, 1, 2 and 30 ms
+# claim: the last opens one at 30 and leaves at 35
+# unless: micro_batches = lambda arrivals, most, wait: [(at, [i]) for i, at in enumerate(arrivals)]
+assert micro_batches(np.array([0.0, 1, 2, 30]), 2, 5.0) == [(1, [0, 1]), (7, [2]), (35, [3])]
+# fact: Two thousand requests at 1,000 a second | the setting of the code below
 
 # %% [markdown]
 # **What you should have seen.** Two thousand requests at 1,000 a second, batches of up to 64 that wait 10 ms at most.
@@ -365,6 +377,13 @@ figure.show(fig, alt="Latency at p50, p95 and p99 against offered load for two s
 # promise, send thousands.
 
 # %%
+# claim: With 40 requests p99 is the slowest of them
+# unless: tail_latency = lambda replicas, timeout: {"p99": 39.0}
+asked = pd.DataFrame({"intended": 0.0, "started": 0.0, "done": np.arange(1.0, 41)})
+assert tail_latency([asked], 60)["p99"] == asked["done"].max()
+# fact: A small network, once in 32 bits | the setting of the code below
+
+# %%
 mlserver.close()
 answered = sum(int(table["failed"].iloc[0] == 0) for table in offered.values())
 print(f"{answered} servers answered everything at their lowest load; "
@@ -421,8 +440,8 @@ print(f"8 bits take {seconds[8] / seconds[32]:.1f} times as long as 32 bits for 
 #
 # ## 5. Who gets the canary
 #
-# A new version is never simply better. So it gets a small share of the traffic first, the **canary**. Who is in that
-# share must not change from request to request: a desk that sees an alert come and go trusts neither version. A worked
+# How a new version does on real traffic is not known yet. So it gets a small share first, the **canary**. What is in
+# that share must not change from request to request: a desk that sees an alert come and go trusts neither version. A worked
 # example of a digest as a die that always falls the same way:
 
 # %%
@@ -540,6 +559,13 @@ once, often = 100 - table.loc["70%", "hold"]
 print(f"no difference at all: {often:.0f} % decided with ten looks, {once:.0f} % with one")
 table
 
+# %%
+# claim: The better version is found either way
+# unless: table = table.assign(promote=0)
+assert (table.loc["72%", "promote"] > 90).all()
+# fact: A worked example of the noise in it | the setting of the code below it
+# fact: The same true rise from 70 to 72 % | the setting of the code above
+
 # %% [markdown]
 # With no difference at all, each further look is one more chance to be fooled. The better version is found either way.
 #
@@ -581,6 +607,8 @@ print(f"share {good.mean():.3f}; standard error {as_flights:.4f} as flights, {as
 # %%
 # claim: The second is about one and a half times as large
 assert 1.4 < as_aircraft / as_flights < 1.7
+# fact: The status is what callers branch on | what these codes mean by the standard of HTTP
+# fact: One day of departures, with an assumption | the assumption is stated in the sentence
 # fact: One error among the first 50 requests | a quotient
 # fact: It asks how much more likely | the definition of this test
 # fact: Roll back at 100 times | the bound of the chapter, tested there
@@ -722,8 +750,14 @@ table = pd.DataFrame({name: sent["latency"] for name, sent in ways.items()} | {"
 pd.concat([table.quantile([0.5, 0.95, 0.99]), offered["MLServer"].iloc[:1, :3].T.set_axis([0.5, 0.95, 0.99]).set_axis(
     ["MLServer, 50 a second"], axis=1)], axis=1).T.round(1).set_axis(["p50, ms", "p95, ms", "p99, ms"], axis=1)
 
+# %%
+# claim: The model itself takes a small part of it
+# unless: calls = calls * 100
+assert np.median(calls) < ways["FastAPI"]["latency"].median() / 3
+# fact: Four ways to serve one bundle | the setting of the code above
+
 # %% [markdown]
-# The model itself takes the smallest part of it. The rest is the way: HTTP, JSON, validation, a front end, a proxy.
+# The model itself takes a small part of it. The rest is the way: HTTP, JSON, validation, a front end, a proxy.
 #
 # The platform throws dice for each request: its split is *not* sticky. Where that matters, route yourself, with your
 # `route`, to two endpoints or to a header.
@@ -926,14 +960,14 @@ def lint_dockerfile(text: str) -> set[str]:
 
     base: an image behind FROM has no tag, or the tag `latest`. A colon before a slash
     is a port and no tag.
-    secret: ENV or ARG sets a name that contains PASSWORD, TOKEN or KEY.
-    user: there is no USER, or the last one is root or 0.
-    health: there is no HEALTHCHECK.
+    secret: ENV or ARG sets a name of which one part between underscores is PASSWORD,
+    TOKEN or KEY: API_TOKEN is such a name, MONKEY is none.
+    user: there is no USER, or the last one is root or 0, alone or with a group behind a
+    colon (0:0).
+    health: there is no HEALTHCHECK, or the last one is HEALTHCHECK NONE.
     Comment lines (#) do not count. You may rely on this: each instruction is on one
-    line, in capitals; FROM and USER have one word; ENV and ARG set one name, with `=`
-    or, for ARG, without a value.
-    Beyond the check, and found by our solution: a group (`USER 0:0`), HEALTHCHECK NONE,
-    several names in a line, and MONKEY, a name in which the word is only a part.
+    line, in capitals; FROM and USER have one word; ENV sets one or more names, each
+    with `=` and a value without spaces; ARG sets one name, with or without a value.
     """
     ### BEGIN SOLUTION
     lines = [line.split() for line in text.splitlines() if line.strip()]  # no instruction begins with #
@@ -950,6 +984,23 @@ def lint_dockerfile(text: str) -> set[str]:
 
 # %% check="7.9" points=1
 check.lint_dockerfile(lint_dockerfile)
+
+# %% [markdown]
+# **What you should have seen.** Five lines are easy to judge wrongly: a name that only looks like a secret, a second
+# name in a line, two groups behind a colon, and a check that is switched off. The check draws such lines, and leaves
+# open the rule that they concern. Here is what your function says of them:
+
+# %%
+hard = {"ENV MONKEY=1": set(), "ENV LANG=C DB_PASSWORD=x": {"secret"}, "USER 0:0": {"user"}, "USER root:root": {"user"},
+        "HEALTHCHECK NONE": {"health"}}
+found = {line: lint_dockerfile(f"FROM app:1\nUSER 10001\nHEALTHCHECK CMD true\n{line}\n") for line in hard}
+for line, wanted in hard.items():
+    print(f"{line:24}", "as the docstring says" if set(found[line]) == wanted else f"{found[line]}, not {wanted}")
+
+# %%
+# claim: Five lines are easy to judge wrongly
+# unless: found = {line: lint_dockerfile(line) for line in hard}
+assert len(hard) == 5 and found == hard
 
 # %% [markdown]
 # **At work:** Kubernetes. The manifests for this service lie in `mlelab/serving/deploy/`, with a `Dockerfile`. Here

@@ -157,8 +157,8 @@ pd.DataFrame(by_hand)
 # %% [markdown]
 # ## 3. Try again
 #
-# Networks fail for a moment. A retry is the simplest repair and the easiest way to make things worse. Waits that double
-# give the other side room, and a random part in them, **jitter**, keeps a thousand clients from coming back at the same
+# Networks fail for a moment. A retry repairs that. Many retries at once can keep a service down. Waits that double give
+# the other side room, and a random part in them, **jitter**, keeps a thousand clients from coming back at the same
 # moment. A worked example, three clients:
 
 # %%
@@ -351,8 +351,14 @@ log = [{"run": "clean", "uses": ["s1"], "makes": ["d1"], "code": "c1", "params":
         "metrics": {"validation": 0.75, "test": 0.74}}]
 print("m1 was made by", [entry["run"] for entry in log if "m1" in entry["makes"]])
 
+# %%
+# claim: The third run has the best metrics
+# unless: log = log[::-1]
+assert max(log[1:], key=lambda entry: entry["metrics"]["validation"]) is log[2]
+assert not any("laptop" in entry["makes"] for entry in log)
+
 # %% [markdown]
-# The third run is the best, and nobody knows what `laptop` was.
+# The third run has the best metrics, and nobody knows what `laptop` was.
 #
 # ### Exercise 8.4: the best run with a past (2 points)
 
@@ -642,6 +648,10 @@ for name, often in {"never": 99, "each quarter": 3, "every other month": 2, "eac
     priced[name] = {"trainings": table["trained_on"].nunique(), "cost per flight": table["cost"].mean()}
 pd.DataFrame(priced).T.round(3)
 
+# %%
+# claim: A training that costs as much as 500 needless alerts
+assert 26_500 < len(data.load("flights", columns=["arr_delay"]).dropna()) / 12 < 27_500
+
 # %% [markdown]
 # ## 8. Tests for a model
 #
@@ -705,11 +715,17 @@ sample = validation.sample(5_000, random_state=0)
 pd.DataFrame({name: model_tests(predict, some, sample) for name, predict in spoilt.items()}).T
 
 # %% [markdown]
-# Accuracy would not have noticed the last one: it is right for 90 % of the flights of autumn.
+# Accuracy would not have noticed the last one: it is right for 91 % of the flights of autumn.
 
 # %%
 for name in ("as trained", "one answer for all"):
     print(f"{name}: {((spoilt[name](sample) >= 0.5) == sample['late']).mean():.3f} right")
+
+# %%
+# claim: Accuracy would not have noticed the last one
+# unless: spoilt = spoilt | {"as trained": lambda rows: rows["late"]}
+right = {name: ((predict(sample) >= 0.5) == sample["late"]).mean() for name, predict in spoilt.items()}
+assert round(right["one answer for all"], 2) == round(right["as trained"], 2) == 0.91
 
 # %% [markdown]
 # ## 9. Review: code that you did not write

@@ -35,7 +35,29 @@ def test_the_dockerfile_has_nothing_to_complain_about():
 
 
 def test_the_linter_notices_an_unpinned_base():
-    assert "DL3007" in lint((DEPLOY / "Dockerfile").read_text().replace("3.12.13-slim-bookworm", "latest")).stdout
+    assert "DL3007" in lint(re.sub(r"(?m)^(FROM python:)\S+", r"\1latest", (DEPLOY / "Dockerfile").read_text())).stdout
+
+
+SUPPORTED = {"trixie"}  # Debian 13, by its own plan until August 2028. The regular support of 12 ended in June 2026.
+RECIPES = {"service": DEPLOY / "Dockerfile", "hub": ROOT / "tools" / "hub" / "Dockerfile"}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_base_is_a_full_version_of_python_on_a_debian_in_support(name):
+    pattern = r"(?m)^FROM python:\d+\.\d+\.\d+-slim-(\w+)(@sha256:[0-9a-f]{64})?( AS \w+)?$"
+    base = re.search(pattern, RECIPES[name].read_text())
+    assert base and base[1] in SUPPORTED
+
+
+def test_the_development_container_is_on_a_debian_in_support():
+    said = (ROOT / ".devcontainer" / "devcontainer.json").read_text()
+    assert re.search(r'"image": "python:[\d.]+-(\w+)"', said)[1] in SUPPORTED
+
+
+def test_the_comment_shows_how_the_digest_of_this_base_is_pinned():
+    text = (DEPLOY / "Dockerfile").read_text()
+    tag = re.search(r"(?m)^FROM ([^\s@]+)", text)[1]
+    assert f"#     FROM {tag}@sha256:DIGEST\n" in text and f"imagetools inspect {tag}`" in text
 
 
 CODES = {"base": {"DL3006", "DL3007"}, "secret": {"DL3064"}, "user": {"DL3002"}, "health": {"DL3057"}}
@@ -51,6 +73,12 @@ def test_exercise_7_9_finds_what_the_linter_finds(lines):
     command = [Path(sys.executable).parent / "hadolint", "--no-color", "--warning", "DL3057", "-"]
     said = subprocess.run(command, input=lines + "\n", capture_output=True, text=True).stdout
     assert ours(lines) == {rule for rule, codes in CODES.items() if any(code in said for code in codes)}
+
+
+def test_exercise_7_9_takes_a_check_that_is_switched_off_for_none():
+    ours = learner_function(open_lab("07_deployment").exercises["7.9"])
+    off = "FROM app:1\nUSER 10001\nHEALTHCHECK CMD true\nHEALTHCHECK NONE"
+    assert ours(off) == {"health"} and ours(f"{off}\nHEALTHCHECK CMD true") == set()
 
 
 def test_what_the_dockerfile_copies_is_there():

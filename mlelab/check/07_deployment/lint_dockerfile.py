@@ -8,17 +8,17 @@ from . import lab
 
 @lab.exercise("7.9", section="how-many", hints=(
     "Go through the file once and ask of each rule: which line would break it, and which line must be there?",
-    "base: the tag behind FROM's image is missing or `latest`. secret: a line of ENV or ARG that sets a name with "
-    "PASSWORD, TOKEN or KEY. user: no USER, or the last one is root or 0. health: no HEALTHCHECK. Skip comments and "
-    "blank lines."))
+    "base: the tag behind FROM's image is missing or `latest`. secret: split each name of ENV and ARG at `_` and look "
+    "for PASSWORD, TOKEN or KEY. user: no USER, or the last one is root or 0, before a colon too. health: no "
+    "HEALTHCHECK, or the last one is NONE. Skip comments and blank lines."))
 class lint_dockerfile:
     rule = "Each rule that a line breaks, or that no line keeps, is found, and no other; comments do not count."
 
     def inputs(d):
         lines = [f"FROM {_image(d)}" for _ in range(d.pick([1, 2, 0]))]
         lines += [_setting(d) for _ in range(d.int(0, 2))]
-        lines += [f"USER {d.pick(['10001', 'root', '0', 'app', '100', 'rooted'])}" for _ in range(d.int(0, 3))]
-        lines += ["HEALTHCHECK CMD curl -f http://127.0.0.1/healthz"] * d.int(0, 1)
+        lines += [f"USER {d.pick(USERS)}" for _ in range(d.int(0, 3))]
+        lines += d.some(["HEALTHCHECK CMD curl -f http://127.0.0.1/healthz", "HEALTHCHECK NONE"])
         lines += d.some(["RUN pip install KEYRING", "COPY . /USER", "ENTRYPOINT /app/start", "RUN export TOKEN=x"])
         lines = [*lines[:1], *d.order(lines[1:])]
         for noise in d.some(["", "# HEALTHCHECK CMD true", "# USER 10001", "# ENV API_TOKEN=x", "   ", "# USER root",
@@ -26,8 +26,11 @@ class lint_dockerfile:
             lines.insert(d.int(0, len(lines)), noise)
         return dict(text="\n".join(lines) + "\n" * d.int(0, 1))
 
-    def see(got, **_):
-        return {str(rule) for rule in got} if isinstance(got, (set, frozenset, list, tuple)) else got
+    def see(got, text):
+        """The rules without those that the text leaves open: a simple answer does not see what `_open` names."""
+        if not isinstance(got, (set, frozenset, list, tuple)):
+            return got
+        return {str(rule) for rule in got} - _open(text)
 
     def real():
         from mlelab import serving
@@ -38,6 +41,28 @@ class lint_dockerfile:
         return f"The service's own Dockerfile has {len(text.splitlines())} lines and {len(got)} findings."
 
 
+USERS = ["10001", "root", "0", "app", "100", "rooted", "10001:0", "app:root", "0:0", "root:root"]
+
+
+def _open(text: str) -> set[str]:
+    """The rules that an answer may judge by the simple reading: whole words, the first name of a line, any part of it.
+
+    The lab shows each of these lines after the check, with what a linter says.
+    """
+    lines = [line.split() for line in text.splitlines() if line.startswith(("ENV ", "ARG ", "USER ", "HEALTHCHECK "))]
+    last = {word: rest[0] for word, *rest in lines}
+    settings = [[pair.partition("=")[0] for pair in rest] for word, *rest in lines if word in ("ENV", "ARG")]
+    exact = any(_secret(name) for names in settings for name in names)
+    simple = any(re.search("PASSWORD|TOKEN|KEY", names[0]) for names in settings)
+    return {rule for rule, holds in (
+        ("secret", exact != simple), ("health", last.get("HEALTHCHECK") == "NONE"),
+        ("user", last.get("USER") in ("0:0", "root:root"))) if holds}
+
+
+def _secret(name: str) -> bool:
+    return not {"PASSWORD", "TOKEN", "KEY"}.isdisjoint(name.split("_"))
+
+
 def _image(d) -> str:
     host = d.pick(["", "registry.example:5000/", "registry.example/", "registry.example:5000/team/"])
     name = d.pick(["app", "python", "latest-app"])
@@ -46,9 +71,17 @@ def _image(d) -> str:
 
 
 def _setting(d) -> str:
-    name = d.pick(["MLELAB_HOST", "DB_PASSWORD", "API_TOKEN", "SECRET_KEY", "KEY", "TOKEN_FILE", "LANG", "PORT"])
-    value = d.pick(["=1", "=x", "=", "=TOKEN", "=a=KEY", "=PASSWORD", ""])
-    return f"{d.pick(['ENV', 'ARG']) if value else 'ARG'} {name}{value}"
+    def name():
+        return d.pick(["MLELAB_HOST", "DB_PASSWORD", "API_TOKEN", "SECRET_KEY", "KEY", "TOKEN_FILE", "LANG", "PORT",
+                       "MONKEY"])
+
+    def value():
+        return d.pick(["=1", "=x", "=", "=TOKEN", "=a=KEY", "=PASSWORD"])
+
+    kind, first = d.pick(["ENV", "ARG", "ARG without a value"]), name()
+    if kind == "ENV":
+        return " ".join(["ENV", first + value(), *(name() + value() for _ in range(d.pick([0, 0, 1, 2])))])
+    return f"ARG {first}{value() if kind == 'ARG' else ''}"
 
 
 # Answers: wrong ones with their misconceptions, and right ones written differently.
@@ -126,6 +159,21 @@ def comments_count(text):
 @lint_dockerfile.mistake("M33", "All findings, not the first.")
 def the_first_finding(text):
     return set(sorted(rules_broken(text))[:1])
+
+
+@lint_dockerfile.right
+def part_by_part(text):
+    """Every sentence of the docstring, also where a simple answer may pass."""
+    found, user, healthy = set(), "root", False
+    for line in map(str.strip, text.splitlines()):
+        word, *rest = line.split() or [""]
+        if word == "FROM" and rest[0].rsplit("/", 1)[-1].split(":")[1:2] in ([], ["latest"]):
+            found.add("base")
+        if word in ("ENV", "ARG") and any(_secret(pair.split("=")[0]) for pair in rest):
+            found.add("secret")
+        user = rest[0].split(":")[0] if word == "USER" else user
+        healthy = rest != ["NONE"] if word == "HEALTHCHECK" else healthy
+    return found | {rule for rule, holds in (("user", user in ("root", "0")), ("health", not healthy)) if holds}
 
 
 @lint_dockerfile.right

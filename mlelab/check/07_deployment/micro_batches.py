@@ -109,7 +109,7 @@ def one_too_few(arrivals, max_size, max_wait):
 
 
 micro_batches.variants(batches,
-    the_last_moment_is_too_late=("M31", "Who arrives exactly when the wait ends still joins.",
+    the_last_moment_is_too_late=("M31", "A request that arrives exactly when the wait ends still joins.",
         dict(late=lambda at, end: at >= end)),
     looks_the_index_up=("M51", "Two requests may come at the same time: an index is a place, not a value.",
         dict(index=lambda a, i: list(a).index(a[i]))),

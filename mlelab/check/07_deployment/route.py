@@ -127,7 +127,7 @@ def only_too_much_is_refused(unit_id, weights, salt):
     return pick(place_of(f"{salt}:{unit_id}"), weights | {max(weights): weights[max(weights)] + rest})
 
 
-@route.mistake("M18", "Another split must not draw anew: who has the canary would lose it.")
+@route.mistake("M18", "Another split must not draw anew: whoever has the canary would lose it.")
 def another_draw_for_each_split(unit_id, weights, salt):
     return pick(place_of(f"{salt}:{unit_id}:{sorted(weights.items())}"), weights)
 

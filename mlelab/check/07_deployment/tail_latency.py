@@ -131,7 +131,7 @@ def rounded(replicas, timeout):
     return tails(waited(replicas, timeout), rank=lambda q, n: max(round(q * n / 100) - 1, 0))
 
 
-@tail_latency.mistake("M41", "Numbers are given as they are: who shows them rounds them.")
+@tail_latency.mistake("M41", "Numbers are given as they are: whoever shows them rounds them.")
 def whole_milliseconds(replicas, timeout):
     return {name: round(value) for name, value in tails(waited(replicas, timeout)).items()}
 
