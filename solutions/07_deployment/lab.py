@@ -441,8 +441,8 @@ print(f"8 bits take {seconds[8] / seconds[32]:.1f} times as long as 32 bits for 
 # ## 5. Who gets the canary
 #
 # How a new version does on real traffic is not known yet. So it gets a small share first, the **canary**. What is in
-# that share must not change from request to request: a desk that sees an alert come and go trusts neither version. A worked
-# example of a digest as a die that always falls the same way:
+# that share must not change from request to request: a desk that sees an alert come and go trusts neither version. A
+# worked example of a digest as a die that always falls the same way:
 
 # %%
 def die(text: str) -> int:

@@ -9,7 +9,9 @@ import sys
 import tomllib
 from pathlib import Path
 
+import jupytext
 import kubernetes_validate
+import numpy as np
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -58,6 +60,17 @@ def test_the_comment_shows_how_the_digest_of_this_base_is_pinned():
     text = (DEPLOY / "Dockerfile").read_text()
     tag = re.search(r"(?m)^FROM ([^\s@]+)", text)[1]
     assert f"#     FROM {tag}@sha256:DIGEST\n" in text and f"imagetools inspect {tag}`" in text
+
+
+def test_the_pages_plain_limit_is_the_guardrail_of_exercise_7_6():
+    decide = learner_function(open_lab("07_deployment").exercises["7.6"])
+    cells = (cell.source for cell in jupytext.read(ROOT / "book" / "07_deployment.md").cells)
+    page: dict = {"np": np}
+    exec(next(source for source in cells if "def plain_limit" in source).partition("counts =")[0], page)
+    for bad, n in ((0, 1), (1, 50), (1, 100), (7, 50), (10, 1_000), (11, 1_000)):
+        canary = {"requests": n, "errors": bad, "good": 0, "p99": 1.0}
+        verdict = decide(canary, canary, {"error_rate": page["LIMIT"], "p99": 2.0}, 10**6)
+        assert (verdict == "rollback") == page["plain_limit"](bad, n)
 
 
 CODES = {"base": {"DL3006", "DL3007"}, "secret": {"DL3064"}, "user": {"DL3002"}, "health": {"DL3057"}}

@@ -1,6 +1,5 @@
 """Real servers: they come up, answer alike, and never outlive who started them."""
 
-import itertools
 import json
 import os
 import signal
@@ -16,7 +15,12 @@ import psutil
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from mlelab.serving import bundle, inference, load, process
+from mlelab import engines
+from mlelab.serving import bundle, inference, process
+
+sys.path.insert(0, str(engines.ROOT / "tools"))
+
+import rolling  # noqa: E402
 
 
 def post(url, body):
@@ -115,32 +119,21 @@ def test_a_server_that_never_answers_is_given_up_and_ended():
 needs_sigterm = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM: a server ends at once")
 
 
-def rolled(folder, rows, tmp_path, change):
-    """The load during a change of two replicas, and how many answers each version has on record."""
-    old, new = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
-    replicas, turn = [process.serve(folder, log=old) for _ in range(2)], itertools.count()
-    try:
-        sent = load.while_doing(lambda: change(replicas, lambda: process.serve(folder, log=new)),
-                                lambda: f"{replicas[next(turn) % 2].url}/predict", {"instances": rows[:1]}, rate=60)
-    finally:
-        for server in replicas:
-            server.close()
-    return sent, [len(path.read_text().splitlines()) for path in (old, new)]
-
-
 @needs_sigterm
 def test_a_rolling_change_under_load_loses_no_request(folder, rows, tmp_path):
-    sent, answers = rolled(folder, rows, tmp_path, process.roll)
-    assert (sent["status"] == 200).all() and sum(answers) == len(sent) and min(answers) > 20
+    counts = rolling.under_load(process.roll, folder, rows, tmp_path)
+    assert counts["failed"] == 0 and counts["by_old"] + counts["by_new"] == counts["requests"]
+    assert min(counts["by_old"], counts["by_new"]) > 20
 
 
 def test_a_change_that_stops_before_it_starts_loses_requests(folder, rows, tmp_path):
-    def stop_first(replicas, start):
-        replicas[0].close()
-        replicas[0] = start()
+    assert rolling.under_load(rolling.stop_then_start, folder, rows, tmp_path)["failed"] > 0
 
-    sent, _ = rolled(folder, rows, tmp_path, stop_first)
-    assert (sent["status"] != 200).any()
+
+def test_the_record_on_the_page_is_of_these_two_orders():
+    orders = engines.measured("rolling")["orders"]
+    assert list(orders) == list(rolling.ORDERS)
+    assert orders["start, then drain"]["failed"] == 0 < orders["stop, then start"]["failed"]
 
 
 @needs_sigterm
