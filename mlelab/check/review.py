@@ -27,14 +27,16 @@ class Review:
 
     `valid(**arguments)` yields (sentence, bool), in the order in which they can be asked; its signature names the
     arguments and their defaults, in the order in which `of` draws them. `functions` gives for each function the name of
-    the wrong answer of `of` that does the same, None for a function that is right.
+    the wrong answer of `of` that does the same, None for a function that is right. `beside` are parts on something else
+    than a function, a printed report for example: each a body(trial, what the answer says of it).
     """
 
-    def __init__(self, of: Exercise, functions: dict[Callable, str | None], valid: Callable):
-        self.of, self.valid = of, valid
+    def __init__(self, of: Exercise, functions: dict[Callable, str | None], valid: Callable,
+                 beside: dict[str, Callable] | None = None):
+        self.of, self.valid, self.beside = of, valid, beside or {}
         self.functions = {function.__name__: function for function in functions}
         self.named = {function.__name__: mistake for function, mistake in functions.items()}
-        self.parts = tuple(self.functions)
+        self.parts = (*self.functions, *self.beside)
         self.__name__, self.__doc__, self.__module__ = valid.__name__, valid.__doc__, valid.__module__
 
     def __call__(self, trial: Trial, answer, part: str) -> str:
@@ -42,6 +44,8 @@ class Review:
         trial.require(isinstance(given, Mapping) and set(given) == set(self.parts),
                       f"The answer is a dict with the keys {', '.join(map(repr, self.parts))}.", mistake="M99",
                       got=list(given) if isinstance(given, Mapping) else type(given).__name__)
+        if part in self.beside:
+            return self.beside[part](trial, given[part])
         if given[part] is None:
             return self._nothing_to_expose(trial, given, part)
         try:
@@ -56,7 +60,7 @@ class Review:
 
     def _nothing_to_expose(self, trial: Trial, given: Mapping, part: str) -> str:
         """None is judged last, so that it cannot be found by trying."""
-        others = [name for name in self.parts if name != part and self.named[name]]
+        others = [name for name in self.functions if name != part and self.named[name]]
         trial.require(all(self._exposes(name, given[name]) for name in others), f"Whether None is right for `{part}` "
                       "is said when the inputs for the other functions expose what there is to expose.")
         trial.require(self.named[part] is None, f"`{part}` is not right: on some valid input it does not do what the "
@@ -117,9 +121,10 @@ class Review:
             f"Your input has {size(inputs)} values; {ours} would do."
 
 
-def of(exercise: Exercise, functions: dict[Callable, str | None]) -> Callable[[Callable], Review]:
+def of(exercise: Exercise, functions: dict[Callable, str | None],
+       beside: dict[str, Callable] | None = None) -> Callable[[Callable], Review]:
     """Make a review of `exercise` from the decorated generator of what makes an input valid."""
-    return lambda valid: Review(exercise, functions, valid)
+    return lambda valid: Review(exercise, functions, valid, beside)
 
 
 def size(value) -> int:

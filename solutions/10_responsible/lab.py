@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mlelab import case, data, figure
-from mlelab.responsible import cards, loans
+from mlelab.responsible import cards, loans, report
 
 # %% [markdown]
 # The loans come with what you must know before you use them:
@@ -53,8 +53,19 @@ for name, rows in {"as they are": loans.load(caveats=False, clean=False), "made 
 pd.DataFrame(audit).T.round(3).rename_axis("placeholders")
 
 # %% [markdown]
-# Six placeholders, and AUC moves by 0.06, the ratio by 0.07. No fairness metric can be better than the data.
-#
+# Six placeholders, and AUC moves by 0.06, the ratio by 0.07. A fairness metric is as good as its data.
+
+# %%
+# claim: A model learns the lender's decision from 22 columns
+# claim: First look at the data, always: 16 of 43,758
+raw = loans.load(caveats=False, clean=False)[loans.INPUTS]
+assert (len(loans.INPUTS), raw.size, applications[loans.INPUTS].isna().sum().sum()) == (22, 43_758, 16)
+# claim: Six placeholders, and AUC moves by 0.06, the ratio by 0.07.
+dirty, cleaned = audit.values()
+assert applications[loans.INPUTS].isna().sum().sum() - raw.isna().sum().sum() == 6
+assert [round(abs(cleaned[name] - dirty[name]), 2) for name in dirty] == [0.06, 0.07]
+
+# %% [markdown]
 # ## 1. Decisions by group
 #
 # A worked example: what the lender decided.
@@ -102,6 +113,13 @@ reports = {t: group_report(applications["approved"], applications["p"] > t, appl
            for t in (0.5, 0.8, 0.877)}
 pd.concat(reports, names=["approved from", "group"]).round(3)
 
+# %%
+# claim: At 0.5 the model is milder than the lender
+ratios = [rows.loc["Black", "ratio"] for rows in reports.values()]
+assert ratios == sorted(ratios, reverse=True) and ratios[0] - ratios[-1] > 0.1
+said_yes = applications.groupby("group")["approved"].mean()
+assert (reports[0.5].loc[loans.GROUPS, "selection"] > said_yes[loans.GROUPS]).all()
+
 # %% [markdown]
 # It does. At 0.5 the model is milder than the lender and the gap is small; the stricter the threshold, the wider the
 # gap. "The ratio of the model" does not exist without a threshold.
@@ -132,6 +150,10 @@ frame.by_group.round(3)
 black = applications.loc[applications["group"] == "Black", "approved"].to_numpy()
 rng = np.random.default_rng(0)
 print("approved:", [round(float(rng.choice(black, len(black)).mean()), 2) for _ in range(8)])
+
+# %%
+# claim: A worked example: the same 197 drawn anew from themselves.
+assert len(black) == 197 and 0.7 < black.mean() / applications.loc[white, "approved"].mean() < 0.8
 
 # %% [markdown]
 # ### Exercise 10.2: three verdicts (1 point)
@@ -196,6 +218,12 @@ for name, p in {"without the group": applications["p"], "with it": with_group}.i
     print(f"{name}: AUC {roc_auc_score(applications['approved'], p):.3f}, "
           f"ratio {(p > 0.8)[~white].mean() / (p > 0.8)[white].mean():.2f}")
 
+# %%
+# claim: It is not, and the ratio is still 0.8.
+# claim: Leaving it out is better here
+without_it, with_it = ((p > 0.8)[~white].mean() / (p > 0.8)[white].mean() for p in (applications["p"], with_group))
+assert 0.79 < without_it < 0.81 and with_it < 0.72
+
 # %% [markdown]
 # Leaving it out is better here, and does not settle it: other columns tell the group, some more, some less.
 #
@@ -245,8 +273,24 @@ low, high = np.exp([log_odds - 1.96 * error, log_odds + 1.96 * error])
 print(f"odds of approval, white against not: {np.exp(log_odds):.2f} times, interval {low:.2f} to {high:.2f}")
 
 # %% [markdown]
-# (statsmodels prints such a table in one call: `Logit(y, X).fit().summary()`.)
-#
+# **At work:** statsmodels fits the same regression and brings the errors along. Do they agree?
+
+# %%
+import statsmodels.api as sm
+
+fitted = sm.Logit(applications["approved"], sm.add_constant(X)).fit(disp=False)
+theirs = np.exp([fitted.params["white"], *fitted.conf_int().loc["white"]])
+print("statsmodels: {:.2f} times, interval {:.2f} to {:.2f}".format(*theirs))
+print("they agree to 1 %:", bool(np.allclose([np.exp(log_odds), low, high], theirs, rtol=0.01)))
+
+# %%
+# claim: statsmodels fits the same regression
+# unless: theirs = [1.0, 1.0, 1.0]
+assert np.allclose([np.exp(log_odds), low, high], theirs, rtol=0.01)
+# claim: Twice the odds with equal columns.
+assert low > 1 and 1.5 < theirs[0] < 2.5
+
+# %% [markdown]
 # Twice the odds with equal columns. That is evidence, and no proof: what is not in the columns cannot be held equal,
 # and what is in them may itself be unfair. `gdlin`, "meets the guidelines", was judged by the lender.
 #
@@ -328,8 +372,8 @@ def mitigate(
     """Thresholds that give each group the same chance of a right yes, and what that
     changes.
 
-    validation, test: `p`, `y` (0 or 1) and `group`. Chosen is who has at least the
-    threshold.
+    validation, test: `p`, `y` (0 or 1) and `group`. Chosen is whoever has at
+    least the threshold.
     thresholds: group -> the highest threshold that still chooses a share of at least
     `tpr` of that group's positives; the same for all, from all positives, if the group
     may not be used.
@@ -369,6 +413,15 @@ for seed in range(5):
     bills[seed] = {f"{what}, {when}": found[when][what] for what in ("gap", "ratio", "accuracy")
                    for when in ("before", "after")}
 pd.DataFrame(bills).T.round(3).rename_axis("split")
+
+# %%
+# claim: The gap shrinks, the ratio rises, and accuracy pays a little.
+halved = pd.DataFrame(bills).T
+assert (halved["gap, after"] < halved["gap, before"]).all() and (halved["ratio, after"] > halved["ratio, before"]).all()
+assert -0.02 < (halved["accuracy, after"] - halved["accuracy, before"]).mean() < 0
+# claim: On half of 308 people the gap does not vanish
+assert (~white).sum() == 308 and (halved["gap, before"] - halved["gap, after"]).min() < 0.02
+assert 109 <= (rows["group"].eq("other") & rows["y"].eq(1)).sum() / 2 < 110
 
 # %% [markdown]
 # The gap shrinks, the ratio rises, and accuracy pays a little. On half of 308 people the gap does not vanish, and in
@@ -451,6 +504,15 @@ for rule, chosen in decided.items():
                              for i, name in enumerate(("selection gap", "FPR gap", "TPR gap"))}
 pd.DataFrame(found).T.drop(("as trained", "changed by"))
 
+# %%
+# claim: The same tool, 597 test rows
+# claim: because 27 people carry it
+assert (len(judge), ((y == 0) & (w == 0)).sum()) == (597, 27)
+# claim: A report with the bare 0.00 would have announced that.
+# claim: and the FPR pays: its gap turns around
+assert f"{abs(gaps(decided['equalized_odds'])[1]):.2f}" == "0.00"
+assert gaps(decided["as trained"])[1] > 0 > gaps(decided["demographic_parity"])[1]
+
 # %% [markdown]
 # Equal selection visibly works, and the FPR pays: its gap turns around. Equalised odds lowers the FPR gap: the change,
 # taken on the same draws, is below 0 in all of its interval. Whether the gap is gone cannot be told, because 27 people
@@ -487,6 +549,11 @@ for name, extra in {"alone": [], "with its twin": ["twin"]}.items():
     scores = permutation_importance(forest, unseen[columns + extra], judge["approved"], scoring="roc_auc", n_repeats=20,
                                     random_state=0)
     print(f"{name}: gdlin {scores.importances_mean[0]:.3f}, loanprc {scores.importances_mean[1]:.3f}")
+    alone = scores.importances_mean[0] if name == "alone" else alone
+
+# %%
+# claim: the column lost most of its importance
+assert scores.importances_mean[0] < 0.5 * alone and alone > 0.05
 
 # %% [markdown]
 # Nothing about the world has changed, and the column lost most of its importance: when one twin is shuffled the model
@@ -612,7 +679,7 @@ for name, p in {"with them": applications["p"], "without": without}.items():
 #
 # "We publish only counts." Two counts, with and without one person, and her secret is out. **Differential privacy**
 # adds noise, scaled so that one person more or less hardly changes what is published. A worked example: Laplace noise
-# of scale 1/ε on a count of 100.
+# of scale 1/ε.
 
 # %%
 rng = np.random.default_rng(0)
@@ -664,9 +731,16 @@ for number, question in enumerate(["over 50k", "over 50k", "aged 90", "women ove
     answer, ledger = private_count(int(count), 0.4, question, ledger, seed=number)
     print(f"{question}: {'refused' if answer is None else round(answer)}, in truth {count}; left {ledger['left']:.1f}")
 
+# %%
+# claim: A curious colleague, a budget of 1, and a table of 48,842 people:
+# claim: For the many the noise is nothing, for 55 people it counts
+assert len(adult) == 48_842 and counts["aged 90"] == 55
+usual_error = 1 / 0.4
+assert usual_error / counts["over 50k"] < 0.001 and usual_error / counts["aged 90"] > 0.04
+
 # %% [markdown]
-# The second answer is the first one again. For the many the noise is nothing, for 55 people it counts: privacy costs
-# small groups most. And the last question comes too late.
+# The second answer is the first one again. For the many the noise is nothing, for 55 people it counts: privacy weighs
+# on small groups. And the last question comes too late.
 #
 # Now somebody who knows the seed, or guesses it: seeds are small numbers, and they stand in code and logs.
 
@@ -692,6 +766,10 @@ released = [counting(list(range(55))) for _ in range(2_000)]
 print("mean error about 1 / 0.4:", bool(abs(np.abs(np.array(released) - 55).mean() - 2.5) < 0.3))
 
 # %%
+# fact: **Permutation importance** says | a definition
+# fact: A **reason code** is no list of the largest numbers | a definition
+# fact: The three rejected applicants with the lowest chance | what the cell below takes
+# fact: **That may be unlawful where the decision is about credit | 15 U.S.C. 1691(a)(1)
 # fact: A rule of thumb for US employers | 29 CFR 1607.4 D, Uniform Guidelines on Employee Selection Procedures (1978)
 # fact: In the United States a lender who refuses | 12 CFR 1002.9(a)(2) and (b)(2)
 # fact: Marital status may not count against | 12 CFR 1002.2(z) lists it as a prohibited basis, 1002.4(a) forbids
@@ -712,13 +790,19 @@ assert len(set(released)) > 10
 members = train.sample(1_000, random_state=1)
 others = train.drop(members.index).sample(1_000, random_state=2)
 both = pd.concat([members, others])
-inside, truth = np.repeat([1, 0], 1_000), both["over_50k"].to_numpy()
+inside, truth, leaks = np.repeat([1, 0], 1_000), both["over_50k"].to_numpy(), {}
 Z = pd.get_dummies(both[NUMBERS + KINDS]).to_numpy(float)
 for name, leaf in {"forest of whole trees": 1, "at least 20 in each leaf": 20}.items():
     forest = RandomForestClassifier(100, min_samples_leaf=leaf, random_state=0).fit(Z[:1_000], truth[:1_000])
     p = forest.predict_proba(Z)
     print(f"{name}: on others AUC {roc_auc_score(truth[1_000:], p[1_000:, 1]):.3f}, "
           f"member or not AUC {roc_auc_score(inside, p[np.arange(2_000), truth]):.3f}")
+    leaks[name] = roc_auc_score(truth[1_000:], p[1_000:, 1]), roc_auc_score(inside, p[np.arange(2_000), truth])
+
+# %%
+# claim: The leaking forest is not even the better one.
+(whole, told_apart), (pruned, hidden_well) = leaks.values()
+assert whole < pruned + 0.005 and told_apart > hidden_well + 0.1
 
 # %% [markdown]
 # The leaking forest is not even the better one. Overfitting is a privacy problem as well.
@@ -763,13 +847,17 @@ teens = adult[adult["age"] < 18]
 print(f"aged 17: {len(teens)} people, {teens['over_50k'].sum()} with more than 50,000 USD")
 pd.DataFrame(risks).T.round(3)
 
+# %%
+# claim: All 595 of the seventeen-year-olds earn less
+assert len(teens) == 595 and not teens["over_50k"].any()
+
 # %% [markdown]
 # All 595 of the seventeen-year-olds earn less, so no crowd hides what they earn. k-anonymity protects the row and not
 # the secret.
 #
 # ## 7. Who gets the alerts?
 #
-# Back to flights. No personal data, and yet some are served better than others. The alert model on November and
+# Back to flights. No personal data, and yet not all are served alike. The alert model on November and
 # December, by airline:
 
 # %%
@@ -784,7 +872,12 @@ threshold = case.COST_NEEDLESS / (case.COST_NEEDLESS + case.COST_MISSED)
 
 # %%
 chosen = sealed["p"] >= threshold
-cards.by_group(sealed["late"], chosen, sealed["carrier"], sealed["date"], least=1_000).sort_values("TPR")
+served = cards.by_group(sealed["late"], chosen, sealed["carrier"], sealed["date"], least=1_000).sort_values("TPR")
+served
+
+# %%
+# claim: Of one airline three of four late flights are announced
+assert served["TPR"].max() > 0.75 and served["TPR"].min() < 0.5
 
 # %% [markdown]
 # Of one airline three of four late flights are announced, of another fewer than half; airlines with few flights are
@@ -854,9 +947,16 @@ print(f"Of all applications {white.mean():.0%} came from white applicants.")
 # The number is right and answers another question: who applied. A selection rate is a share of the group, not of the
 # approvals.
 #
-# ### Exercise 10.11: review three versions of group_report (3 points)
+# ### Exercise 10.11: review three versions of group_report, and a report (4 points)
 #
-# Their docstring is that of exercise 10.1. One of them may be right.
+# First a colleague's report, as the board gets it. It reads well. Some lines are wrong, in the number or in what it is
+# said to show.
+
+# %%
+print(report.printed(applications))
+
+# %% [markdown]
+# Then three versions of `group_report`. Their docstring is that of exercise 10.1. One of them may be right.
 
 # %%
 def group_report_a(y, chosen, group, reference):
@@ -896,24 +996,28 @@ def group_report_c(y, chosen, group, reference):
 
 # %% [markdown]
 # For each function give one input that is valid by that docstring and on which the function does something else. `None`
-# says that a function is right.
+# says that a function is right. For the report name the wrong lines, and what each should say.
 
 # %% exercise="10.11"
 def review_report() -> dict[str, dict | None]:
     """For each version of `group_report` an input that exposes it, or None if it is
-    right.
+    right; and what is wrong with the printed report.
 
-    Returns a dict with the keys "group_report_a", "group_report_b", "group_report_c".
-    Each value is None, or a dict with the four arguments of `group_report`: `y` and
-    `chosen`, arrays of 0 and 1, `group`, an array of names, and `reference`, a group of
-    which somebody is chosen.
+    Returns a dict with the keys "group_report_a", "group_report_b", "group_report_c"
+    and "report". Each of the first three is None, or a dict with the four arguments of
+    `group_report`: `y` and `chosen`, arrays of 0 and 1, `group`, an array of names, and
+    `reference`, a group of which somebody is chosen.
+    report: for the number of each wrong line what it should say. That is a share, to
+    two digits; or "cannot tell", if the 95 % interval of a ratio holds 0.8, as in 10.2;
+    or None, if there are no rows to be computed from.
     """
     ### BEGIN SOLUTION
     group = np.array(["a", "b"])
     return {
         "group_report_a": {"y": np.array([1, 0]), "chosen": np.array([1, 1]), "group": group, "reference": "a"},
         "group_report_b": {"y": np.array([1, 1]), "chosen": np.array([1, 1]), "group": group, "reference": "a"},
-        "group_report_c": None}
+        "group_report_c": None,
+        "report": {3: 0.92, 4: 0.22, 6: "cannot tell", 7: None}}
     ### END SOLUTION
 
 # %% check="10.11" part="group_report_a" points=1
@@ -925,22 +1029,34 @@ check.review_report(review_report, "group_report_b")
 # %% check="10.11" part="group_report_c" points=1
 check.review_report(review_report, "group_report_c")
 
+# %% check="10.11" part="report" points=1
+check.review_report(review_report, "report")
+
 # %% [markdown]
-# **What you should have seen.** What the three say about the loans:
+# **What you should have seen.** The lines computed anew, and what the three functions say about the loans:
 
 # %%
+yes, lender, of_black = applications["p"] > report.THRESHOLD, applications["approved"] == 1, groups == "Black"
+print(f"lines 3 and 4: {yes[of_black & lender].mean():.2f} and {yes[of_black & ~lender].mean():.2f}; line 6: "
+      f"{four_fifths(yes.to_numpy(), groups, 'Black', 'white')['verdict']}; line 7: "
+      f"{((groups == 'Hispanic') & lender & (applications['mortlat2'] > 0)).sum()} people")
 said = {version.__name__: version(approved, (applications["p"] > 0.8).to_numpy().astype(int), groups, "white")["ratio"]
         for version in (group_report_a, group_report_b, group_report_c)}
 pd.DataFrame(said).round(3)
 
 # %% [markdown]
-# One of them calls it a scandal, and has compared the sizes of the groups. The other two agree here, and one of those
-# two says 0 where nothing can be said: in a small group that is an accusation, too.
+# A share of all Black applicants, a share of those approved, a point without its interval, and a 0 for nobody: in print
+# none of them looks odd. Of the functions one calls it a scandal, and has compared the sizes of the groups. The other
+# two agree here, and one of those two says 0 where nothing can be said: in a small group that is an accusation, too.
 
 # %%
+# claim: a 0 for nobody: in print none of them looks odd
+assert (round(yes[of_black & lender].mean(), 2), round(yes[of_black & ~lender].mean(), 2)) == (0.92, 0.22)
+assert four_fifths(yes.to_numpy(), groups, "Black", "white")["verdict"] == "cannot tell"
+assert not ((groups == "Hispanic") & lender & (applications["mortlat2"] > 0)).any()
 # claim: The other two agree here
 assert np.allclose(said["group_report_a"], said["group_report_c"])
-# claim: One of them calls it a scandal
+# claim: Of the functions one calls it a scandal
 assert said["group_report_b"]["Black"] < 0.2 < said["group_report_c"]["Black"]
 
 # %%

@@ -56,8 +56,8 @@ def _of_a_review(exercise: Exercise) -> Iterator[tuple[str, Callable]]:
     review, ours = exercise.body, learner_function(exercise)()
     spec, parameters = review.of.spec(), inspect.signature(review.valid).parameters
     drawn = [{name: inputs[name] for name in parameters if name in inputs} for inputs, _ in engine.draws(spec, 60)]
-    for part in review.parts:
-        others = [ours[name] for name in review.parts if name != part and ours[name] is not None]
+    for part in review.functions:
+        others = [ours[name] for name in review.functions if name != part and ours[name] is not None]
         tame = [given for given in others + drawn if review.tried(part, given)[-1] is None][:6]
         for given in tame + [None] * (review.named[part] is not None):
             yield f"{part}: {given}"[:90], lambda part=part, given=given: ours | {part: given}

@@ -36,7 +36,7 @@ def test_labs_have_their_review():
 @pytest.mark.parametrize(("area", "number"), REVIEWS)
 def test_learners_read_the_functions_that_are_judged(area, number):
     review = open_lab(area).exercises[number].body
-    assert len(review.parts) >= 3 and sum(map(bool, review.named.values())) >= 2
+    assert len(review.functions) >= 3 and sum(map(bool, review.named.values())) >= 2
     for function in review.functions.values():
         assert inspect.getsource(function) in lab_source(area)
 
@@ -70,7 +70,7 @@ def test_every_drawn_input_is_valid_and_counts_where_it_exposes(area, number):
             outcome = exercise.outcome(lambda answer=answer: answer, part, 0)
             assert outcome.verdict == (RIGHT if fault else WRONG), (part, inputs, outcome)
             exposed |= {part} if fault else set()
-    assert exposed == {part for part in review.parts if review.named[part]}
+    assert exposed == {part for part in review.functions if review.named[part]}
 
 
 @pytest.mark.parametrize(("area", "number"), REVIEWS)
