@@ -420,12 +420,13 @@ halved = pd.DataFrame(bills).T
 assert (halved["gap, after"] < halved["gap, before"]).all() and (halved["ratio, after"] > halved["ratio, before"]).all()
 assert -0.02 < (halved["accuracy, after"] - halved["accuracy, before"]).mean() < 0
 # claim: On half of 308 people the gap does not vanish
-assert (~white).sum() == 308 and (halved["gap, before"] - halved["gap, after"]).min() < 0.02
+left_over = halved["gap, after"] / halved["gap, before"]
+assert (~white).sum() == 308 and left_over.min() > 0.05 and (left_over > 0.45).sum() == 2
 assert 109 <= (rows["group"].eq("other") & rows["y"].eq(1)).sum() / 2 < 110
 
 # %% [markdown]
 # The gap shrinks, the ratio rises, and accuracy pays a little. On half of 308 people the gap does not vanish, and in
-# one split it hardly moves: the threshold was fitted to some 109 approvals.
+# two of the five splits half of it is left: the threshold was fitted to some 109 approvals.
 #
 # **At work:** Fairlearn's `ThresholdOptimizer`, on a table that is large enough to see what it does. Adult is a census
 # extract. Nobody decided on these people, so read it for the mechanics only. **Predict:** what does equal selection do
@@ -542,6 +543,7 @@ from sklearn.inspection import permutation_importance
 
 columns = ["gdlin", "loanprc", "obrat", "chist", "unem"]
 known = fit[columns].fillna(fit[columns].median())
+importance = {}
 for name, extra in {"alone": [], "with its twin": ["twin"]}.items():
     seen, unseen = (part.assign(twin=part["gdlin"]) for part in (known, judge[columns].fillna(known.median())))
     forest = RandomForestClassifier(100, min_samples_leaf=10, max_features=2, random_state=0)
@@ -549,11 +551,11 @@ for name, extra in {"alone": [], "with its twin": ["twin"]}.items():
     scores = permutation_importance(forest, unseen[columns + extra], judge["approved"], scoring="roc_auc", n_repeats=20,
                                     random_state=0)
     print(f"{name}: gdlin {scores.importances_mean[0]:.3f}, loanprc {scores.importances_mean[1]:.3f}")
-    alone = scores.importances_mean[0] if name == "alone" else alone
+    importance[name] = scores.importances_mean[0]
 
 # %%
 # claim: the column lost most of its importance
-assert scores.importances_mean[0] < 0.5 * alone and alone > 0.05
+assert importance["with its twin"] < 0.5 * importance["alone"] and importance["alone"] > 0.05
 
 # %% [markdown]
 # Nothing about the world has changed, and the column lost most of its importance: when one twin is shuffled the model
