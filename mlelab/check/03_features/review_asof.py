@@ -69,7 +69,6 @@ def review_asof(events, queries, window):
                                                                       or queries.isna().any(axis=None))
     yield "`origin` is text.", all(isinstance(name, str) for table in tables.values() for name in table["origin"])
     yield "`dep_delay` is a number.", events["dep_delay"].dtype.kind in "if"
-    yield "No label of the index of `queries` is there twice.", queries.index.is_unique
     yield "`window` is a duration, longer than nothing.", isinstance(window, pd.Timedelta) and window > pd.Timedelta(0)
     yield "`departed` is `scheduled` and `dep_delay` minutes.", np.allclose(
         (events["departed"] - events["scheduled"]).dt.total_seconds(), 60 * events["dep_delay"])
@@ -103,9 +102,7 @@ review.wrong(review_asof, "asof_mean_b",
              a_delay_that_is_missing=evening(-600, delay=10) | dict(
                  events=evening(-600)["events"].assign(dep_delay=[np.nan])),
              airports_by_number=evening(-600, origin=3),
-             delay_as_text=evening(-600) | dict(events=evening(-600)["events"].assign(dep_delay=["10"])),
-             the_same_query_twice=evening(-600) | dict(queries=pd.DataFrame(
-                 {"origin": "JFK", "decision_time": [DECISION] * 2}, index=[7, 7])))
+             delay_as_text=evening(-600) | dict(events=evening(-600)["events"].assign(dep_delay=["10"])))
 review.wrong(review_asof, "asof_mean_c",
              planned_after_the_decision=evening(90, delay=60),
              late_and_known=evening(-5, delay=60),
