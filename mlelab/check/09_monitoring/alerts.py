@@ -16,11 +16,12 @@ class alerts:
             "fewer it is passed over. for_windows bad ones in a row fire, then not again within cooldown windows.")
 
     def inputs(d):
-        threshold, min_n = d.pick([0.5, 0.25, 2.0]), d.pick([50, 10, 2])
-        kinds = d.list(0, 14, lambda: d.pick("bbbgts"))  # bad, good, thin, silent
-        counts = [{"t": d.int(1, min_n - 1), "s": 0}.get(k, min_n + d.pick([0, 1, 100])) for k in kinds]
-        values = [None if k == "s" else threshold + (d.pick([0.125, 5]) if k == "b" or k == "t" and d.flag(0.7) else
-                                                     d.pick([0, -0.125])) for k in kinds]
+        threshold, min_n = d.pick([0.5, 0.25, 2.0, 0.0, -0.125]), d.pick([50, 10, 2, 1])
+        kinds = d.list(0, 18, lambda: d.pick("bbbgts" if min_n > 1 else "bbgs"))  # bad, good, thin, silent
+        counts = [d.int(1, min_n - 1) if k == "t" else 0 if k == "s" else min_n + d.pick([0, 1, 100]) for k in kinds]
+        below = [0, -0.125, -max(threshold, 0)]
+        values = [None if k == "s" else threshold + d.pick(
+            [0.125, 5] if k == "b" or k == "t" and d.flag(0.7) else below) for k in kinds]
         return dict(values=values, counts=counts, threshold=threshold, for_windows=d.int(1, 4), min_n=min_n,
                     cooldown=d.int(0, 5))
 
@@ -105,6 +106,17 @@ def counts_anew_after_an_alert(values, counts, threshold, for_windows, min_n, co
     return fired(values, counts, threshold, for_windows, min_n, cooldown, anew=True)
 
 
+@alerts.mistake("M33", "A row of bad windows may be mixed: silent ones and high ones count together.")
+def two_kinds_of_rows(values, counts, threshold, for_windows, min_n, cooldown):
+    found, rows, quiet_until = [], [0, 0], -1
+    for i, (value, n) in enumerate(zip(values, counts)):
+        if n == 0 or n >= min_n:
+            rows = [rows[0] + 1 if n == 0 else 0, rows[1] + 1 if n and value > threshold else 0]
+            if max(rows) >= for_windows and i > quiet_until:
+                found, quiet_until = found + [i], i + cooldown
+    return found
+
+
 @alerts.right
 def with_a_list_of_verdicts(values, counts, threshold, for_windows, min_n, cooldown):
     verdicts = [(i, n == 0 or value > threshold) for i, (value, n) in enumerate(zip(values, counts))
@@ -130,14 +142,33 @@ def with_a_rolling_minimum(values, counts, threshold, for_windows, min_n, cooldo
 
 
 def fired(values, counts, threshold, for_windows, min_n, cooldown, *, silence="bad", thin="skipped", again=True,
-          anew=False):
-    found, bad, quiet_until = [], 0, -1
+          anew=False, good_ends=False, pauses=False, falsy=False, begun=False, heard=False):
+    found, bad, quiet_until, place = [], 0, -1, -1
     for i, (value, n) in enumerate(zip(values, counts)):
         kind = silence if n == 0 else thin if n < min_n else "bad" if value > threshold else "good"
+        kind = "bad" if falsy and n and not value else kind
         if kind == "skipped":
             continue
+        place = place + 1 if heard else i
+        if kind == "good" and good_ends:
+            quiet_until = -1
+        if pauses and place <= quiet_until:
+            continue
         bad = bad + 1 if kind == "bad" else 0
-        if (bad >= for_windows if again else bad == for_windows) and i > quiet_until:
+        if (bad >= for_windows if again else bad == for_windows) and place > quiet_until:
             found.append(i)
-            quiet_until, bad = i + cooldown, 0 if anew else bad
+            quiet_until, bad = place + cooldown - (for_windows - 1 if begun else 0), 0 if anew else bad
     return found
+
+
+alerts.variants(
+    fired,
+    a_good_window_ends_the_cooldown=("M86", "The cooldown is counted in windows: a good one does not end it.",
+                                     dict(good_ends=True)),
+    nothing_counts_in_the_cooldown=("M86", "Bad windows of the cooldown count, and good ones end a row in it, too.",
+                                    dict(pauses=True)),
+    a_value_of_zero_is_none=("M87", "A value of 0 is a number: nothing came only where the count is 0.",
+                             dict(falsy=True)),
+    quiet_from_the_first_bad_window=("M31", "The cooldown begins with the window that fired.", dict(begun=True)),
+    thin_windows_are_no_windows=("M31", "The next `cooldown` windows are those by number, thin ones among them.",
+                                 dict(heard=True)))

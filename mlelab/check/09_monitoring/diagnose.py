@@ -17,19 +17,34 @@ class diagnose:
             "where one moved, the log odds decide between label and concept.")
 
     def inputs(d):
-        groups = "abcd"[:d.int(2, 4)]
+        groups = "abcdef"[:d.pick([2, 3, 4, 4, 6])]
         sizes = {g: 50 * d.int(1, 4) for g in groups}
-        late = {g: d.int(4, 46) for g in groups}  # of 50
-        kind = d.pick(["same", "near", "mix", "alike", "apart", "any"])
+        late = {g: d.pick([d.int(4, 46), d.int(1, 3), d.int(47, 49)]) for g in groups}  # of 50
+        kind = d.pick(["same", "near", "mix", "parts", "alike", "few", "against", "apart", "any"])
         now, recent = dict(late), dict(sizes)
-        if kind in ("near", "mix"):  # within the limit of 0.05, or just over it
-            now = {g: n + d.pick([0, 2, -2, 2, 3, -3]) for g, n in late.items()}
+        if kind in ("near", "mix", "parts"):  # within the limit of 0.05, or just over it
+            steps = [0, 2, -2, 2, 3, -3] if kind == "near" else [0, 0, 1, -1]
+            now = {g: min(max(n + d.pick(steps), 1), 49) for g, n in late.items()}
         if kind == "alike":
             factor = d.pick([0.4, 0.6, 1.6, 2.5])
             odds = {g: n / (50 - n) * factor * d.pick([1, 1, 1.25, 0.8, 1.33]) for g, n in late.items()}
             now = {g: min(max(round(50 * o / (1 + o)), 1), 49) for g, o in odds.items()}
         elif kind in ("apart", "any"):
             now.update({g: d.int(1, 49) for g in d.some(groups, 1)})
+        if kind == "few":  # one group has a share near 0 or 1, where a step of one row is a large one
+            edge, other = d.pick([(1, 2), (2, 1), (2, 3), (1, 3), (49, 48), (48, 46)]), d.int(8, 42)
+            factor = edge[1] * (50 - edge[0]) / (50 - edge[1]) / edge[0] * d.pick([1.34, 1.3, 1.4, 0.75, 0.7, 1, 0.6])
+            late = {g: edge[0] if g == "a" else other for g in groups}
+            now = {g: edge[1] if g == "a" else round(50 * factor * other / (50 - other + factor * other))
+                   for g in groups}
+            d.need(min(now.values()) > 0 and max(now.values()) < 50)
+        if kind == "against":  # the same step up and down
+            step = d.pick([6, 10, 4])
+            late, now = dict.fromkeys(groups, 25), {g: 25 + step * (-1) ** i for i, g in enumerate(groups)}
+        if kind == "parts":  # many groups that move a little each
+            sizes = dict.fromkeys(groups, 100)
+            step = len(groups) * d.pick([3, 4, 2, 6])
+            recent = {g: n + step * (-1) ** i for i, (g, n) in enumerate(sizes.items())}
         if kind in ("mix", "any"):  # one group loses, or gains, what the others share
             moved, one = sum(sizes.values()) * d.pick([3, 4, 6, 8]) // 100 * d.pick([1, -1]), d.pick(groups)
             recent = {g: n - moved if g == one else n + moved // (len(groups) - 1) for g, n in sizes.items()}
@@ -37,7 +52,7 @@ class diagnose:
         train, new = _rows(d, sizes, late), _rows(d, recent, now)
         recomputed = new["group"].to_numpy()
         served = recomputed.copy()
-        wrong = d.pick([0, len(new) // 100, len(new) // 100 + 1, len(new) // 4])
+        wrong = d.pick([0, 0, 0, 0, len(new) // 100, len(new) // 100 + 1, len(new) // 4])
         for row in d.rng().permutation(len(new))[:wrong]:
             served[row] = groups[(groups.index(served[row]) + 1) % len(groups)]
         _need_clear_limits(d, train, new)
@@ -135,6 +150,31 @@ def first_and_last_group(train, recent, served, recomputed):
 @diagnose.mistake("M31", "More than 1 % of the rows: exactly 1 % is no skew.")
 def one_percent_is_skew(train, recent, served, recomputed):
     return "skew" if (served != recomputed).mean() >= 0.01 else told(train, recent, recomputed, recomputed)
+
+
+@diagnose.mistake("M32", "The mix moved if the share of one group did by 0.05: small moves do not add up.")
+def moves_of_the_mix_add_up(train, recent, served, recomputed):
+    return told(train, recent, served, recomputed, mix_moved=lambda gap: gap.abs().sum() / 2)
+
+
+@diagnose.mistake("M32", "Log odds of the shares themselves: half a row more, or a cut, changes those of small groups.")
+def smoothed_log_odds(train, recent, served, recomputed):
+    then, now = (frame.groupby("group")["late"].agg(["sum", "count"]).eval("(sum + 0.5) / (count + 1)")
+                 for frame in (train, recent))
+    found, moved = told(train, recent, served, recomputed), np.log(now / (1 - now) * (1 - then) / then)
+    return found if found not in ("label", "concept") else "label" if np.ptp(moved) < 0.3 else "concept"
+
+
+@diagnose.mistake("M32", "Log odds are compared; the ratio of two shares is another scale.")
+def logs_of_shares(train, recent, served, recomputed):
+    return told(train, recent, served, recomputed, scale=np.log)
+
+
+@diagnose.mistake("M81", "Skew is a difference row by row; two rows that are exchanged differ twice.")
+def skew_of_the_counts(train, recent, served, recomputed):
+    counts = [pd.Series(values).value_counts(normalize=True) for values in (served, recomputed)]
+    gap = counts[0].sub(counts[1], fill_value=0).abs().sum() / 2
+    return "skew" if gap > 0.01 else told(train, recent, recomputed, recomputed)
 
 
 @diagnose.right

@@ -22,6 +22,7 @@ class drifted:
         names = d.order(["temp", "hour", "wind", "delay"])[:d.int(1, 4)]
         n, m = d.pick([8, 16, 4]), d.pick([8, 16, 4])  # shares in sixteenths are exact
         times = d.pick([1, 1, 1, 60])  # the same shares in many rows
+        gone = d.pick([2, 0])  # missing values at most
         tables = {}
         for name in names:
             kind = d.pick(["same", "shift", "wide", "any"])
@@ -29,9 +30,17 @@ class drifted:
             moved = {"same": base * (m // n or 1), "shift": [v + d.int(-4, 4) for v in base], "any": base,
                      "wide": [2 * v for v in base]}[kind][:m]
             moved = moved + [d.int(-8, 8) for _ in range(m - len(moved))]
-            tables[name] = [[*base, *[np.nan] * d.int(0, 2)], [*moved, *[np.nan] * d.int(0, 2)]]
+            tables[name] = [[*base, *[np.nan] * d.int(0, gone)], [*moved, *[np.nan] * d.int(0, gone)]]
         reference, window = (pd.DataFrame({name: pd.Series(tables[name][part] * times, dtype=float).sample(
             frac=1, random_state=d.int(0, 9), ignore_index=True) for name in names}) for part in (0, 1))
+        scale = d.pick([1, 1, 1, 2.0**-30, 2.0**30])
+        whole = [name for name in names if d.flag(0.3) and scale == 1]  # integers, where nothing is missing
+        reference, window = ((frame * scale).astype({name: int for name in whole if frame[name].notna().all()})
+                             for frame in (reference, window))
+        if d.flag(0.3):
+            window = window[d.order(names)]
+        if d.flag(0.2):  # labels may repeat, and say nothing
+            reference.index, window.index = reference.index // 2, window.index % 3
         gaps = sorted({stats.ks_2samp(reference[c].dropna(), window[c].dropna()).statistic for c in names})
         limit = d.pick([gaps[d.int(0, len(gaps) - 1)], 0.1, 0.3, 0.03125])
         d.need(all(gap == limit or abs(gap - limit) > 1e-9 for gap in gaps))
@@ -112,6 +121,26 @@ def p_values_as_distance(reference, window, limit):
 @drifted.mistake("M41", "The value is the distance itself, with all its digits.")
 def rounded(reference, window, limit):
     return {name: round(value, 3) for name, value in over(gaps(reference, window), limit).items()}
+
+
+@drifted.mistake("M51", "Columns belong together by name, not by place.")
+def column_by_column(reference, window, limit):
+    return over(gaps(reference, window.set_axis(list(reference.columns), axis=1)), limit)
+
+
+@drifted.mistake("M09", "A column of integers is a numeric column, too.")
+def columns_of_floats_only(reference, window, limit):
+    return over(gaps(reference.select_dtypes(float), window), limit)
+
+
+@drifted.mistake("M41", "Values count as they are, not rounded: a column may have small values.")
+def of_rounded_values(reference, window, limit):
+    return over(gaps(reference.round(6), window.round(6)), limit)
+
+
+@drifted.mistake("M51", "Labels of the index may repeat: they name no rows.")
+def one_row_for_each_label(reference, window, limit):
+    return over(gaps(*(frame.groupby(level=0).first() for frame in (reference, window))), limit)
 
 
 @drifted.right

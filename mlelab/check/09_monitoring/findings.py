@@ -15,23 +15,26 @@ class findings:
     rule = "Each fault in the evidence is found, with its own evidence and its own first action, and nothing else."
 
     def inputs(d):
-        reference = d.pick([50.0, 68.0, 59.0, 32.0, 86.0])  # 10, 20, 15, 0 and 30 in °C
+        reference = d.pick([50.0, 68.0, 59.0, 32.0, 86.0, 23.0, 5.0])  # 10, 20, 15, 0, 30, -5 and -15 in °C
         celsius = (reference - 32) * 5 / 9
         temperature = d.pick([reference + d.num(-8, 8), celsius + d.num(-4.9, 4.9), celsius + d.num(5.1, 9),
-                              celsius - d.num(5.1, 9), reference - d.num(20, 45)])
+                              celsius - d.num(5.1, 9), reference - d.num(20, 45), -celsius + d.num(-4.9, 4.9)])
         d.need(abs(abs(temperature - celsius) - 5) > 1e-6)
-        limit = d.pick([3.0, 6.0, 24.0])
+        limit = d.pick([3.0, 6.0, 24.0, 0.5])
         storm = d.flag()
         return dict(evidence={
             "temp_mean": temperature, "temp_mean_reference": reference,
-            "feature_age_h": d.pick([1.0, limit, limit + 0.5, limit - 0.5, 30.0, 4.0]), "feature_age_limit_h": limit,
+            "feature_age_h": d.pick([1.0, limit, limit + 0.5, limit - 0.5, 30.0, 4.0, 0.0, 0.75]),
+            "feature_age_limit_h": limit,
             "version_share": d.pick([1.0, 0.0, 0.03, 0.97, 0.05, 0.95, 0.1, 0.9, 0.5, 0.3]),
             "unseen_share": d.pick([0.0, 0.05, 0.0501, 0.049, 0.06, 0.2]),
-            "cancelled_share": d.pick([0.45, 0.3]) if storm else d.pick([0.0, 0.02]),
+            "cancelled_share": d.pick([0.45, 0.3, 0.0]) if storm else d.pick([0.0, 0.02, 0.45]),
             "wind_mph": d.pick([35.0, 50.0]) if storm else d.num(0, 20)})
 
     def see(found, evidence):
         """In any order, any triple."""
+        if isinstance(found, dict):
+            raise TypeError("triples in a list, not a dict")
         return sorted(tuple(map(str, triple)) for triple in found)
 
     def real():
@@ -109,6 +112,32 @@ def unseen_at_the_limit(evidence):
 @findings.mistake("M99", "A version that answers nothing is not half-rolled: the other one answers all.")
 def any_share_but_one(evidence):
     return found_in(evidence, half=lambda share: share < 0.95)
+
+
+@findings.mistake("M40", "Temperatures have a sign: -5 °C is not near 5 °C.")
+def sizes_of_temperatures(evidence):
+    return found_in(evidence, unit=lambda t, r: abs(abs(t) - abs((r - 32) * 5 / 9)) < 5)
+
+
+@findings.mistake("M40", "Near means on either side, in °C: a mean above it counts, too.")
+def below_the_reference_only(evidence):
+    return found_in(evidence, unit=lambda t, r: 0 <= (r - 32) * 5 / 9 - t < 5)
+
+
+@findings.mistake("M10", "The limit of 5 is in °C, of the mean itself, and no share of it.")
+def within_a_share(evidence):
+    return found_in(evidence, unit=lambda t, r: abs(t - (r - 32) * 5 / 9) < 0.3 * abs((r - 32) * 5 / 9))
+
+
+@findings.mistake("M54", "Only storms cancel? Nothing in the table says so: cancellations are no finding.")
+def cancelled_without_a_storm(evidence):
+    calm = evidence["wind_mph"] < 25 and evidence["cancelled_share"] > 0.2
+    return found_in(evidence) + ([("cancellations", "cancelled_share", "call the desk")] if calm else [])
+
+
+@findings.mistake("M31", "Stale is what is above its limit, by however little.")
+def stale_by_whole_hours(evidence):
+    return found_in(evidence, old=lambda age, limit: int(age) > int(limit))
 
 
 @findings.right

@@ -18,18 +18,20 @@ class log_line:
 
     def inputs(d):
         values = {"hour": d.int(0, 23), "temp": round(d.num(-10, 100) + d.pick([0, 0.1 + 0.2, 1e-17]), 17),
-                  "carrier": d.pick(["UA", "9E", "Å"]), "seats": d.pick([None, 150]), "holiday": d.flag()}
+                  "carrier": d.pick(["UA", "9E", "Å", 'O"Hare', "A\\B", "", "nan", "\U0001f6eb"]),
+                  "seats": d.pick([None, 150, 0]), "holiday": d.flag(),
+                  d.pick(["wind", 'wind "gust"', "Böe"]): 0.5}
         columns = d.order(d.some(list(values), 1))
         other = {"name": d.pick(["Ada L.", "Bo"]), "email": "ada@example.org", "phone": "555-0100", "seat": "12F",
                  "passport": d.pick(["X12", "Y9"]), "birthday": "1990-02-03"}
         features = values | {name: other[name] for name in d.some(list(other))}
         features = {name: features[name] for name in d.order(list(features))}
-        request = {"request_id": d.pick(["r-1", "r-983", "00f3"]), "at": d.pick(["2013-09-01T10:00:00Z", "2013-01-02"]),
-                   "features": features}
+        request = {"request_id": d.pick(["r-1", "r-983", "00f3", 'r "9"', "r\\n1", "r\n2"]),
+                   "at": d.pick(["2013-09-01T10:00:00Z", "2013-01-02"]), "features": features}
         if d.flag(0.3):
             request["contact"] = d.pick(["bo@example.org", "+1 555 0111"])
         p = d.pick([0.1 + 0.2, 1 / 3, 0.0, 1.0, 2e-9, d.num(0, 1, 3)])
-        return dict(request=request, version=d.pick(["7", "2013-09", "v12"]), p=p, columns=columns)
+        return dict(request=request, version=d.pick(["7", "2013-09", "v12", 'the "new"']), p=p, columns=columns)
 
     def see(got, request, **_):
         """One line of text that is JSON; keys that may be there are fine, others are shown as leaked."""
@@ -101,6 +103,40 @@ def text_of_a_dict(request, version, p, columns):
 @log_line.mistake("M99", "A line of the log is one line.")
 def over_several_lines(request, version, p, columns):
     return json.dumps(entry(request, version, p, columns), indent=2)
+
+
+@log_line.mistake("M41", "Texts may hold quotes, backslashes and line ends: let json.dumps write them.")
+def quotes_put_round_texts(request, version, p, columns):
+    def text(value):
+        return f'"{value}"' if isinstance(value, str) else json.dumps(value)
+
+    features = ", ".join(f"{text(name)}: {text(request['features'][name])}" for name in columns)
+    return (f'{{"request_id": {text(request["request_id"])}, "model_version": {text(version)}, '
+            f'"features": {{{features}}}, "p": {p!r}}}')
+
+
+@log_line.mistake("M41", "Quotes inside of a text are part of it.")
+def quotes_of_python(request, version, p, columns):
+    line = json.dumps(entry(request, version, p, columns))
+    return line.replace('\\"', "'")
+
+
+@log_line.mistake("M41", "Letters beyond ASCII are logged as they were served.")
+def ascii_only(request, version, p, columns):
+    return json.dumps(entry(request, version, p, columns), ensure_ascii=False).encode("ascii", "replace").decode()
+
+
+@log_line.mistake("M08", "0, False and an empty text are values, and not missing.")
+def falsy_is_null(request, version, p, columns):
+    line = entry(request, version, p, columns)
+    return json.dumps(line | {"features": {name: value or None for name, value in line["features"].items()}})
+
+
+@log_line.mistake("M41", "Features are logged to the last digit, too: a replay must reproduce the chance.")
+def features_rounded(request, version, p, columns):
+    line = entry(request, version, p, columns)
+    return json.dumps(line | {"features": {name: round(value, 3) if isinstance(value, float) else value
+                                           for name, value in line["features"].items()}})
 
 
 @log_line.right

@@ -31,12 +31,12 @@ class performance_asof:
         else:
             arrived = [round(m + d.num(0, 8), 1) for m in made]
         for row in d.order(range(n))[:d.int(0, 2)]:
-            late[row], arrived[row] = np.nan, np.nan
+            late[row], arrived[row] = np.nan, d.pick([np.nan, np.nan, now - 0.5])
         ids = [f"r{i}" for i in range(n)] if d.flag() else [3 * i for i in range(n)]
         log = pd.DataFrame({"id": ids, "made": made}, index=d.index(n))
         labels = pd.DataFrame({"id": ids, "arrived": arrived, "late": late})
         labels["cancelled"] = labels["late"].isna()
-        labels = labels.iloc[d.order(range(n))].reset_index(drop=True)
+        labels = labels.iloc[d.order(range(n))].reset_index(drop=d.flag())[["id", "arrived", "late", "cancelled"]]
         if d.flag(0.2):  # a label nobody has waited for yet
             unknown = (~labels["cancelled"]).to_numpy().argmax()
             labels.loc[unknown, "arrived"] = np.nan

@@ -18,17 +18,17 @@ class psi:
 
     def inputs(d):
         digits = d.pick([0, 1])  # with 0 values are tied, and lie on edges
-        given = d.optional(bins=d.pick([10, 2, 5]), eps=d.pick([1e-4, 1e-2]))
-        bins = given.get("bins", 10)
+        given = d.optional(bins=d.pick([10, 2, 5, 20, 1]), eps=d.pick([1e-4, 1e-2]))
+        bins, scale = given.get("bins", 10), d.pick([1, 1, 1, 2.0**-30, 2.0**30])
 
         def values(low, high):
             made = d.list(1, 20, lambda: d.num(low, high, digits))
-            return np.array(d.order(made + [np.nan] * d.int(0, 3)))
+            return np.array(d.order(made + [np.nan] * d.int(0, 3))) * scale
 
         expected, actual = values(0, 20), values(*d.pick([(0, 20), (-5, 12), (15, 60)]))
         edges = np.nanquantile(expected, np.linspace(0, 1, bins + 1)[1:-1])
         between = np.abs(edges[:, None] - np.concatenate([expected, actual]))
-        d.need(not ((between > 0) & (between < 1e-9)).any())  # rounding alone would tell the bin
+        d.need(not ((between > 0) & (between < 1e-9 * scale)).any())  # rounding alone would tell the bin
         return dict(expected=expected, actual=actual, **given)
 
     def real():
@@ -116,6 +116,11 @@ def one_sided(expected, actual, bins=10, eps=1e-4):
 @psi.mistake("M27", "Number of bins and eps are arguments.")
 def ten_bins_always(expected, actual, bins=10, eps=1e-4):
     return from_shares(expected, actual, quantiles(expected, 10), 1e-4)
+
+
+@psi.mistake("M41", "Edges are the quantiles themselves, not rounded: a column may have small values.")
+def rounded_edges(expected, actual, bins=10, eps=1e-4):
+    return from_shares(expected, actual, np.unique(np.round(quantiles(expected, bins), 6)), eps)
 
 
 @psi.right
