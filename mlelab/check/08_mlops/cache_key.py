@@ -12,7 +12,8 @@ SAME = ("touched and moved", "inputs in another order", "parameters in another o
 OTHER = ("a byte at the end", "the code", "the step", "a value", "a value inside", "the name of a parameter",
          "which file is which", "the name of an input", "which value is which", "a number or its text",
          "where step ends and code begins", "where one value ends and the next begins", "one text or two parameters",
-         "a parameter more", "an input more", "order in a list")
+         "a parameter more", "an input more", "order in a list",
+         "a blank in the code", "an indent", "a capital letter")
 
 
 @lab.exercise("8.2", section="run-only-what-changed", hints=(
@@ -75,6 +76,9 @@ def _changed(what: str, base: dict, text: str, value) -> tuple[dict, dict]:
         "a dict inside in another order": (base, base | {"params": params | {"grid": dict(reversed(grid.items()))}}),
         "a byte at the end": (base, base | {"files": files | {one: [files[one][0], files[one][1] + 1]}}),
         "the code": (base, base | {"code": code.replace("return", "yield")}),
+        "a blank in the code": tuple(base | {"code": f"x = 'a{gap}b'"} for gap in (" ", "  ")),
+        "an indent": tuple(base | {"code": f"if a:\n    b()\n{indent}c()"} for indent in ("", "    ")),
+        "a capital letter": tuple(base | {"code": f"x = '{letter}'"} for letter in "aA"),
         "the step": (base, base | {"step": "model"}),
         "a value": (base, base | {"params": params | {"c": "2"}}),
         "a value inside": (base, base | {"params": params | {"grid": grid | {"depth": 9}}}),
@@ -188,6 +192,16 @@ def numbers_as_texts(step, code, inputs, params):
 @cache_key.mistake("M98", "`hash` of a text is another one in each process: use a digest.")
 def built_in_hash(step, code, inputs, params):
     return str(hash(json.dumps([step, code, contents(inputs), params], sort_keys=True)))
+
+
+@cache_key.mistake("M71")
+def without_white_space(step, code, inputs, params):
+    return digest(step, " ".join(code.split()), contents(inputs), params)
+
+
+@cache_key.mistake("M71")
+def in_small_letters(step, code, inputs, params):
+    return digest(step.lower(), code.lower(), contents(inputs), params)
 
 
 @cache_key.right

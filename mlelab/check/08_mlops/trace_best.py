@@ -21,6 +21,7 @@ class trace_best:
         raw = ["s1", "s2", "s3"]
         sources = set(d.some(raw, 1)) if d.flag(0.3) else set(raw)
         log, digests, scores = [], raw, d.order([700 + 3 * i for i in range(8)])
+        below = d.pick([0, 0, 1, 0.703])  # an error with a minus is below 0; one that is 0 is a number, too
         names = d.order(["clean", "join", "split", "linear", "trees", "forest", "mlp"])[:d.int(1, 7)]
         for place, name in enumerate(names):
             uses = d.order(d.some(digests[-5:])[:3])
@@ -28,7 +29,7 @@ class trace_best:
                 uses.insert(d.int(0, len(uses)), d.pick(["laptop", digests[-1]]))
             makes = [f"d{place}", *([f"e{place}"] if d.flag(0.2) else [])]
             digests = [*digests, *makes]
-            validation = scores[place] / 1000
+            validation = scores[place] / 1000 - below
             metrics = {"validation": validation, "test": round(validation + d.pick([0.0, 0.03, -0.03, 0.012]), 3)}
             log.append({"run": name, "uses": uses, "makes": makes, "code": f"c{d.int(1, 4)}", "params": {},
                         "metrics": metrics if place == 0 or d.flag(0.7) else {}})
@@ -156,6 +157,11 @@ def marks_the_best_in_the_log(log, sources):
     found = traced(log, sources)
     next(run for run in log if run["run"] == found["run"])["best"] = True
     return found
+
+
+@trace_best.mistake("M47", "The highest may be below 0: begin with the first run, not with 0.")
+def better_than_zero(log, sources):
+    return traced([run if run["metrics"].get("validation", 0) > 0 else run | {"metrics": {}} for run in log], sources)
 
 
 @trace_best.right
