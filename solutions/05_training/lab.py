@@ -482,7 +482,7 @@ def ring_allreduce(vectors: np.ndarray, send) -> list[np.ndarray]:
     send(source, target, values) -> values as they arrive at worker `target`; the only
     way from worker to worker.
     Returns a vector for each worker, shape (length,). Each worker sends 2 (workers - 1)
-    messages of one chunk.
+    messages of one chunk, which is empty where a vector is shorter than the ring.
     """
     ### BEGIN SOLUTION
     world = len(vectors)

@@ -20,13 +20,14 @@ class ring_allreduce:
     steady = False  # what came over the network is part of the answer, not of the result
 
     def inputs(d):
-        world = d.int(2, 6)
-        length = world * d.int(1, 5) + d.int(0, world - 1)
+        world = d.int(1, 6)
+        length = max(1, world * d.int(0, 5) + d.int(0, world - 1))  # shorter than the ring: some chunks are empty
         return dict(vectors=np.array([[d.int(-64, 64) for _ in range(length)] for _ in range(world)], d.pick(
             ["float32", "float64"])))
 
     def run(ring_allreduce, vectors):
         messages, world = [], len(vectors)
+        noise = 0
 
         def send(source, target, values):
             if source == target or not {source, target} <= set(range(world)):
@@ -34,9 +35,11 @@ class ring_allreduce:
                                  "goes from one to another")
             values = np.array(values)
             messages.append((int(source), int(target), values.nbytes))
-            return values
+            return values + values.dtype.type(noise)
 
-        return {"results": [np.array(result, float) for result in ring_allreduce(vectors, send)], "sent": messages}
+        results = [np.array(result, float) for result in ring_allreduce(vectors, send)]
+        sent, noise = list(messages), 1  # now each value arrives as one more than was sent
+        return {"results": results, "sent": sent, "noisy": [np.array(r, float) for r in ring_allreduce(vectors, send)]}
 
     def holds(got, vectors):
         results, world, length = got["results"], *vectors.shape
@@ -44,12 +47,12 @@ class ring_allreduce:
         sent = pd.DataFrame(got["sent"], columns=["source", "target", "bytes"])
         fine = len(results) == world and all(r.ndim == 1 for r in results)
         yield "The answer holds one vector for each worker.", fine
-        yield ("What a worker knows of another one came through send.", len(sent) > 0, "M58",
+        yield ("What a worker knows of another one came through send.", len(sent) > 0 or world == 1, "M58",
                dict(expected=f"{2 * (world - 1)} messages from each worker", got="none"))
         yield ("No value is lost when the length does not divide by the number of workers.", {
             len(result) for result in results} == {length}, "M09")
-        yield "The ring adds; whoever wants a mean divides once afterwards.", not np.any(total) or not np.allclose(
-            results[0], total / world), "M36"
+        divided = world > 1 and np.any(total) and np.allclose(results[0], total / world)
+        yield "The ring adds; whoever wants a mean divides once afterwards.", not divided, "M36"
         same = all(np.allclose(result, results[0]) for result in results)
         half = (sent.groupby("source").size() == world - 1).all()
         yield ("In the end all workers hold the same sum. After the first half of the steps each one has only its "
@@ -63,10 +66,14 @@ class ring_allreduce:
                "whole chunks.", (by_worker <= limit).all(), "M58",
                dict(expected=f"{limit} bytes", got=by_worker.tolist()))
         yield ("In a ring each worker sends to one neighbour only.",
-               ((sent["target"] - sent["source"]) % world).nunique() == 1, "M58")
+               world == 1 or ((sent["target"] - sent["source"]) % world).nunique() == 1, "M58")
         times = sent.groupby("source").size().reindex(range(world), fill_value=0).tolist()
         yield ("Each worker sends 2 (workers - 1) messages of one chunk: each message costs its time on the way.",
                times == [2 * (world - 1)] * world, "M58", dict(expected=2 * (world - 1), got=times))
+        way = np.arange(world - 1, 2 * world - 1)[:, None]  # so many messages are behind a value, worker by worker
+        yield ("A worker goes on with the values as they arrive, not with what it could know otherwise.",
+               np.shape(got["noisy"]) == vectors.shape
+               and np.allclose(np.sort(got["noisy"] - total, axis=0), way), "M58")
 
     def real():
         return dict(vectors=np.ones((8, 80_000), "float32"))
@@ -131,6 +138,37 @@ def nothing_is_sent(vectors, send):
 def a_message_for_each_number(vectors, send):
     return ring(vectors, send, full(vectors), lambda send: lambda source, target, values: np.array(
         [send(source, target, values[i:i + 1])[0] for i in range(len(values))], values.dtype))
+
+
+@ring_allreduce.mistake("M58", "What `send` returns has arrived: go on with it.")
+def what_arrives_is_ignored(vectors, send):
+    return ring(vectors, send, full(vectors), lambda send: lambda *message: (send(*message), message[2])[1])
+
+
+@ring_allreduce.mistake("M58", "What `send` returns has arrived: go on with it.")
+def sums_past_the_ring(vectors, send):
+    ring(vectors, send, full(vectors))
+    return [vectors.sum(axis=0) for _ in vectors]
+
+
+@ring_allreduce.mistake("M58", "The finished chunks travel, too: each worker keeps what arrives.")
+def gathers_past_the_ring(vectors, send):
+    world, finished = len(vectors), ring(vectors, send, len(vectors) - 1)
+    chunks = [np.array_split(vector, world) for vector in finished]
+    whole = np.concatenate([chunks[(piece - 1) % world][piece] for piece in range(world)])
+    ring(finished, send, world - 1)
+    return [whole.copy() for _ in vectors]
+
+
+@ring_allreduce.mistake("M58", "An empty chunk is a message, too: the neighbour waits for it.")
+def empty_chunks_stay(vectors, send):
+    return ring(vectors, send, full(vectors), lambda send: lambda source, target, values: (
+        send(source, target, values) if len(values) else values))
+
+
+@ring_allreduce.mistake("M47", "A single worker sends nothing, and has its vector as the sum.")
+def no_ring_of_one(vectors, send):
+    return ring(vectors, send, full(vectors)) if len(vectors) > 1 else []
 
 
 @ring_allreduce.mistake("M33")

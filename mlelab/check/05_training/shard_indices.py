@@ -24,11 +24,13 @@ class shard_indices:
     def run(shard_indices, n, world, epoch, seed, large):
         n += 30 * world if large else 0  # so many that no shuffle is in order by luck
 
-        def shards(epoch, seed):
+        def shards(epoch, seed, n=n, world=world):
             return [np.asarray(shard_indices(n, world, rank, epoch, seed)) for rank in range(world)]
 
+        even = n // world * world
         return {"first": shards(epoch, seed), "again": shards(epoch, seed), "next epoch": shards(epoch + 1, seed),
-                "other seed": shards(epoch, seed + 100)}
+                "other seed": shards(epoch, seed + 100), "even": shards(epoch, seed, even),
+                "alone": shards(epoch, seed, even, 1)[0]}
 
     def holds(got, n, world, epoch, seed, large):
         n += 30 * world if large else 0
@@ -54,6 +56,10 @@ class shard_indices:
             for what in ("next epoch", "other seed"):
                 yield (f"Another {what.split()[1]} gives another shuffle.", not all(
                     map(np.array_equal, first, got[what])), "M27")
+                yield (f"Another {what.split()[1]} gives another shuffle, not the same one turned or begun elsewhere.",
+                       _kept(first, got[what]) < 0.5, "M27")
+            yield ("The shuffle depends on seed and epoch, and on nothing else, the number of workers neither.",
+                   _cut(got["even"], got["alone"]) > 1 / 3, "M56")
         yield ("The same arguments give the same rows: no worker can ask another one.", all(
             map(np.array_equal, first, got["again"])), "M56")
 
@@ -67,6 +73,23 @@ class shard_indices:
         total = _real.flights()[2]
         size = math.ceil(total / 8)
         return f"Eight workers share {total:,} flights: {size:,} rows each, {8 * size - total} of them twice."
+
+
+def _pairs(shards):
+    return [(int(a), int(b)) for shard in shards for a, b in zip(shard, shard[1:])]
+
+
+def _kept(shards, others) -> float:
+    """The share of neighbours in a shard that are neighbours in another epoch, too."""
+    pairs, known = _pairs(shards), {frozenset(pair) for pair in _pairs(others)}
+    return np.mean([frozenset(pair) in known for pair in pairs])
+
+
+def _cut(shards, order) -> float:
+    """How regularly the shards are cut from an order: the share of neighbours with one of three distances in it."""
+    place = np.argsort(order)
+    steps = [(place[b] - place[a]) % len(order) for a, b in _pairs(shards)]
+    return np.sort(np.bincount(steps))[-3:].sum() / len(steps)
 
 
 # Answers: wrong ones with their misconceptions, and right ones written differently.
@@ -108,6 +131,26 @@ def every_epoch_alike(n, world, rank, epoch, seed):
 @shard_indices.mistake("M27")
 def every_seed_alike(n, world, rank, epoch, seed):
     return np.resize(order(n, epoch), padded(n, world))[rank::world]
+
+
+@shard_indices.mistake("M27", "A shuffle that is turned is no other shuffle: whose rows follow each other stays.")
+def turned_by_the_epoch(n, world, rank, epoch, seed):
+    return np.resize(np.roll(order(n, seed), epoch), padded(n, world))[rank::world]
+
+
+@shard_indices.mistake("M27", "A shuffle read backwards is no other shuffle.")
+def backwards_each_other_epoch(n, world, rank, epoch, seed):
+    return np.resize(order(n, seed)[::-1 if epoch % 2 else 1], padded(n, world))[rank::world]
+
+
+@shard_indices.mistake("M27", "Another seed is another shuffle, not the same one begun elsewhere.")
+def turned_by_the_seed(n, world, rank, epoch, seed):
+    return np.resize(np.roll(order(n, epoch), seed), padded(n, world))[rank::world]
+
+
+@shard_indices.mistake("M56", "The shuffle depends on seed and epoch, and on nothing else.")
+def each_number_of_workers_its_own(n, world, rank, epoch, seed):
+    return np.resize(order(n, seed, epoch, world), padded(n, world))[rank::world]
 
 
 @shard_indices.mistake("M34")
