@@ -80,8 +80,9 @@ def load_bundle(
     has `fill`, `mean` and `scale`, a number for each column; model.json has `weights`
     and `intercept`. There may be other files, and other entries.
     Returns predict(rows): rows of shape (n, columns) with nan for missing, to chances
-    of shape (n,). It fills, then standardises, then applies the logistic model. It goes
-    on with what was checked, whatever happens to the folder afterwards.
+    of shape (n,), 0 or 1 where a score is far out. It fills, then standardises, then
+    applies the logistic model. It goes on with what was checked, whatever happens to the
+    folder afterwards.
     Raises ValueError where a file is missing or anything is not as registered. Executes
     nothing that lies in the folder.
     """
@@ -163,9 +164,11 @@ def handle(
     """Status and body for one request.
 
     payload: `request_id`, and `instances`, which should be a list of objects.
-    score(instances): the chances, in order; it may fail with any exception.
+    score(instances): the chances, in order, for an empty list an empty one; for others it
+    may fail with any exception.
     columns: for each column "number" or "category". A number must be there and be a
-    number: no text, neither True nor False, not nan (JSON knows no infinite one).
+    number: no text, neither True nor False, not nan. (No number is infinite or too large
+    for a float.)
     Categories are handed on as they are, also if missing: new ones appear every month.
     Returns (200, {request_id, model_version, predictions}), with an empty list for an
     empty batch; (422, {request_id, error}) where the contract is broken; (500,
@@ -266,7 +269,8 @@ def micro_batches(
 
     arrivals: ascending times; max_size: most requests in a batch, at least 1; max_wait:
     the longest that the first request of a batch waits, in the unit of the arrivals.
-    A request that arrives exactly then still joins.
+    A request that arrives exactly then still joins. (No sum and no difference of these
+    times is rounded.)
     Returns pairs (time at which the batch leaves, indices of its requests), in order. A
     full batch leaves at once.
     """
@@ -959,7 +963,7 @@ def lint_dockerfile(text: str) -> set[str]:
     """The names of the rules that a Dockerfile breaks.
 
     base: an image behind FROM has no tag, or the tag `latest`. A colon before a slash
-    is a port and no tag.
+    is a port and no tag; `scratch` has none either.
     secret: ENV or ARG sets a name of which one part between underscores is PASSWORD,
     TOKEN or KEY: API_TOKEN is such a name, MONKEY is none.
     user: there is no USER, or the last one is root or 0, alone or with a group behind a

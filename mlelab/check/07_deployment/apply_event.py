@@ -23,7 +23,7 @@ class apply_event:
         alive = [n for n in numbers if not versions[n]["retired"]]
         aliases = {}
         for name in d.some(["champion", "canary", "shadow"]) if alive else []:
-            history = [*d.list(0, 2, lambda: d.pick(numbers)), d.pick(alive)]
+            history = [*d.list(0, 3, lambda: d.pick(numbers)), d.pick(alive)]
             aliases[name] = [n for n, then in itertools.pairwise([*history, None]) if n != then]
         traffic = {n: d.pick([0, 1, 10, 90]) if n in alive else 0 for n in d.some(numbers)}
         registry = {"versions": versions, "aliases": aliases, "traffic": traffic}
@@ -132,6 +132,32 @@ def back_to_nothing(registry, event):
         new = copy.deepcopy(registry)
         new["aliases"][event["alias"]] = []
         return new
+    return applied(registry, event)
+
+
+@apply_event.mistake("M68", "A rollback goes to the version before and to no other: if that is retired, a ValueError.")
+def passes_over_the_retired(registry, event):
+    if event["do"] != "rollback":
+        return applied(registry, event)
+    left = registry["aliases"].get(event["alias"], [])[:-1]
+    while left and registry["versions"][left[-1]]["retired"]:
+        left = left[:-1]
+    if not left:
+        raise ValueError("nothing to go back to")
+    return {**copy.deepcopy(registry), "aliases": {**copy.deepcopy(registry["aliases"]), event["alias"]: left}}
+
+
+@apply_event.mistake("M20", "A retired version stays on record: its number is not new.")
+def a_retired_number_is_free(registry, event):
+    if event["do"] != "register" or not registry["versions"].get(event["version"], {}).get("retired"):
+        return applied(registry, event)
+    return applied(registry, event, immutable=False)
+
+
+@apply_event.mistake("M27", "A new number is one that no version has; numbers may be left out.")
+def the_next_number(registry, event):
+    if event["do"] == "register" and event["version"] < max(registry["versions"], default=0):
+        raise ValueError("not the next one")
     return applied(registry, event)
 
 

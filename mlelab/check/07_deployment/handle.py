@@ -32,14 +32,14 @@ class handle:
         at, instances = d.pick(rows), rows
         if fault in ("number", "category") and (numbers if fault == "number" else categories):
             name = d.pick(numbers if fault == "number" else categories)
-            value = d.pick([None, math.nan, "absent", *(["", "7", True, [7]] if fault == "number" else [])])
+            value = d.pick([None, math.nan, "absent", *(["", "7", True, [7], False, []] if fault == "number" else [7])])
             at[name] = value
             if value == "absent":
                 del at[name]
         elif fault == "rows":
-            instances = d.pick(["UA 17", None, 7, {"0": rows[0]}, rows[0]])
+            instances = d.pick(["UA 17", None, 7, {"0": rows[0]}, rows[0], {}, "", 0, False])
         elif fault == "row":
-            instances = d.order([*rows, d.pick(["UA", None, 17, [7, "UA"]])])
+            instances = d.order([*rows, d.pick(["UA", None, 17, [7, "UA"], [], "", 0])])
         elif fault == "empty":
             instances = []
         return dict(payload={"request_id": d.pick(["r-17", "0", "r-18"]), "instances": instances}, columns=columns,
@@ -213,6 +213,38 @@ def looks_at_the_first_row(payload, score, columns, version):
 def any_list(payload, score, columns, version):
     if not are_objects(payload["instances"]):
         return 500, {"request_id": payload["request_id"], "error": "failed"}
+    return respond(payload, score, columns, version)
+
+
+@handle.mistake("M64", "Only an empty list is an empty batch; an empty object or text breaks the contract: 422.")
+def nothing_is_an_empty_batch(payload, score, columns, version):
+    asked = payload["instances"]
+    return respond(payload, score, columns, version, rows=[] if asked in ({}, "") else asked)
+
+
+@handle.mistake("M64", "0, False and null are no list: 422.")
+def whatever_is_false_is_an_empty_batch(payload, score, columns, version):
+    return respond(payload, score, columns, version, rows=payload["instances"] or [])
+
+
+@handle.mistake("M64", "One object without a list around it breaks the contract: 422.")
+def one_object_is_a_batch_of_one(payload, score, columns, version):
+    asked = payload["instances"]
+    return respond(payload, score, columns, version, rows=[asked] if isinstance(asked, dict) else asked)
+
+
+@handle.mistake("M64", "A row that is empty, but no object, breaks the contract: 422.")
+def empty_rows_are_passed_over(payload, score, columns, version):
+    asked = payload["instances"]
+    kept = [row for row in asked if row or isinstance(row, dict)] if isinstance(asked, list) else asked
+    return respond(payload, score, columns, version, rows=kept)
+
+
+@handle.mistake("M26", "A category is handed on as it is, also if it is a number.")
+def categories_are_texts(payload, score, columns, version):
+    asked, names = payload["instances"], [name for name, kind in columns.items() if kind == "category"]
+    if are_objects(asked) and any(type(row.get(name)) is int for row in asked for name in names):
+        return 422, {"request_id": payload["request_id"], "error": "a category must be a text"}
     return respond(payload, score, columns, version)
 
 

@@ -19,7 +19,8 @@ class lint_dockerfile:
         lines += [_setting(d) for _ in range(d.int(0, 2))]
         lines += [f"USER {d.pick(USERS)}" for _ in range(d.int(0, 3))]
         lines += d.some(["HEALTHCHECK CMD curl -f http://127.0.0.1/healthz", "HEALTHCHECK NONE"])
-        lines += d.some(["RUN pip install KEYRING", "COPY . /USER", "ENTRYPOINT /app/start", "RUN export TOKEN=x"])
+        lines += d.some(["RUN pip install KEYRING", "COPY . /USER", "ENTRYPOINT /app/start", "RUN export TOKEN=x",
+                         "RUN echo HEALTHCHECK", "RUN echo FROM app", "LABEL ENV=API_TOKEN"])
         lines = [*lines[:1], *d.order(lines[1:])]
         for noise in d.some(["", "# HEALTHCHECK CMD true", "# USER 10001", "# ENV API_TOKEN=x", "   ", "# USER root",
                              "# FROM app:latest"]):
@@ -65,7 +66,7 @@ def _secret(name: str) -> bool:
 
 def _image(d) -> str:
     host = d.pick(["", "registry.example:5000/", "registry.example/", "registry.example:5000/team/"])
-    name = d.pick(["app", "python", "latest-app"])
+    name = d.pick(["app", "python", "latest-app", "scratch"])
     tag = d.pick([":3.12", "", ":latest", ":3", ":latest-slim", ":1.0-latest", ":3.12@sha256:4f5a"])
     return host + name + tag
 
@@ -154,6 +155,23 @@ def a_comment_is_enough(text):
 @lint_dockerfile.mistake("M78", "A comment is no instruction.")
 def comments_count(text):
     return rules_broken("\n".join(line.lstrip("# ") for line in text.splitlines()))
+
+
+@lint_dockerfile.mistake("M78", "An instruction is the first word of its line; behind it the word is only text.")
+def a_check_in_any_line(text):
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return rules_broken(text) - ({"health"} if any("HEALTHCHECK" in line for line in lines) else set())
+
+
+@lint_dockerfile.mistake("M78", "An image stands behind FROM at the beginning of a line, and nowhere else.")
+def from_in_any_line(text):
+    return rules_broken(text) | ({"base"} if re.search("^[A-Z]+ .*FROM app$", text, re.M) else set())
+
+
+@lint_dockerfile.mistake("M20", "`scratch` has no tag either: the rule makes no exception.")
+def scratch_needs_no_tag(text):
+    return rules_broken(text, tag=lambda image: "none" if image == "scratch" else image.rpartition("/")[2].partition(
+        ":")[2])
 
 
 @lint_dockerfile.mistake("M33", "All findings, not the first.")

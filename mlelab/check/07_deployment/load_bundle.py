@@ -15,7 +15,8 @@ from mlelab.check.port import Stopped
 
 from . import _real, lab
 
-FAULTS = ("none", "none", "none", "bytes", "space", "gone", "forged", "manifest", "digest", "older", "newer", "code")
+FAULTS = ("none", "none", "none", "bytes", "space", "gone", "forged", "manifest", "digest", "older", "newer", "code",
+          "listed")
 
 
 @lab.exercise("7.1", section="the-bundle", hints=(
@@ -37,6 +38,8 @@ class load_bundle:
         extra = d.pick(["", "notes.txt", "model.pkl"])
         names = d.order(["transform.json", "model.json", *([extra] if extra else [])])
         rows = [[None if d.flag(0.2) else d.num(10, 80) for _ in range(n)] for _ in range(d.int(1, 3))]
+        if d.flag(0.3):  # one value far out: a score that exp() cannot take
+            d.pick(rows)[d.int(0, n - 1)] = d.pick([-1e5, 1e5])
         fault = d.pick(FAULTS)
         at = d.pick([*names, "bundle.json"] if fault == "gone" else names)
         return dict(transform=transform, model=model, names=names, schema=d.int(1, 5), fault=fault, at=at,
@@ -47,6 +50,8 @@ class load_bundle:
             folder, marker = Path(scratch) / "moved" / "bundle", Path(scratch) / "executed"
             digest = _write(folder, transform, model, names, schema, marker)
             _spoil(folder, fault, at, marker)
+            if fault == "listed":  # the manifest is the registered one, and no file has the digest in it
+                digest = _sha256((folder / "bundle.json").read_bytes())
             asked = schema + {"older": 1, "newer": -1}.get(fault, 0)
             digest = digest[:-1] + ("0" if digest[-1] != "0" else "1") if fault == "digest" else digest
             try:
@@ -73,6 +78,7 @@ class load_bundle:
                 "forged": f"{at} was replaced and bundle.json adapted to it",
                 "manifest": "a space was added to bundle.json", "digest": "the registered digest is another one",
                 "older": f"the bundle has schema {schema}, and the code asks for {schema + 1}",
+                "listed": f"bundle.json gives {at} a digest whose last digit is another one",
                 "newer": f"the bundle has schema {schema}, and the code asks for {schema - 1}",
                 "code": f"{at} was replaced by Python code"}[fault]
         listed = f"load_bundle(folder, schema, digest), files {', '.join(names)}; {what}"
@@ -114,9 +120,9 @@ def _spoil(folder: Path, fault: str, at: str, marker: Path) -> None:
         path.write_text(f"open({str(marker)!r}, 'w')")
     if fault == "gone":
         path.unlink()
-    if fault == "forged":
-        table = json.loads(manifest.read_text())
-        table["files"][at] = _sha256(path.read_bytes())
+    if fault in ("forged", "listed"):
+        table, found = json.loads(manifest.read_text()), _sha256(path.read_bytes())
+        table["files"][at] = found if fault == "forged" else found[:-1] + ("0" if found[-1] != "0" else "1")
         manifest.write_text(json.dumps(table, indent=1))
     if fault == "manifest":
         manifest.write_bytes(manifest.read_bytes() + b" ")
@@ -125,26 +131,31 @@ def _spoil(folder: Path, fault: str, at: str, marker: Path) -> None:
 # Answers: wrong ones with their misconceptions, and right ones written differently.
 
 
-def sound(folder, schema, digest, names=None, error=ValueError):
+def sound(folder, schema, digest, names=None, error=ValueError, digits=64):
     path = folder / "bundle.json"
     raw = path.read_bytes() if path.exists() else b"{}"
     manifest = json.loads(raw)
     if digest != _sha256(raw) or manifest["schema"] != schema:
         raise error("not this bundle")
     for name in manifest["files"] if names is None else names:
-        if not (folder / name).exists() or _sha256((folder / name).read_bytes()) != manifest["files"][name]:
+        if not (folder / name).exists() or _sha256((folder / name).read_bytes())[:digits] != manifest[
+                "files"][name][:digits]:
             raise error(f"{name} was changed")
     return manifest
 
 
-def predictor(folder, read=json.loads, prepare=True, columns=None, fill=True):
+def logistic(score):
+    return 1 / (1 + np.exp(-score))
+
+
+def predictor(folder, read=json.loads, prepare=True, columns=None, fill=True, chance=logistic):
     transform, model = (read((folder / name).read_text()) for name in ("transform.json", "model.json"))
 
     def predict(rows):
         x = np.where(np.isnan(rows), transform["fill"] if fill else 0.0, rows)
         x = (x - transform["mean"]) / transform["scale"] if prepare else rows
         weights = np.array(model["weights"])
-        return 1 / (1 + np.exp(-(x[:, :columns] @ weights[:columns] + model["intercept"])))
+        return chance(x[:, :columns] @ weights[:columns] + model["intercept"])
 
     return predict
 
@@ -173,6 +184,10 @@ load_bundle.variants(told,
         dict(look=lambda folder, _, digest: sound(folder, manifest_of(folder).get("schema"), digest))),
     newer_schemas_only=("M62", "An older schema is another one, too.", dict(
         look=lambda folder, schema, digest: sound(folder, min(manifest_of(folder).get("schema", 0), schema), digest))),
+    eight_digits=("M62", "A digest is compared whole: its first digits are not enough.",
+        dict(look=partial(sound, digits=8))),
+    infinity_by_infinity=("M61", "A large score has the chance 1: exp() of it is infinite, and infinite / infinite is "
+        "nan.", dict(chance=lambda score: np.exp(score) / (1 + np.exp(score)))),
     fails_with_an_assertion=("M62", "A refusal is a ValueError: whoever calls catches nothing else.",
         dict(look=partial(sound, error=AssertionError))),
     evaluates=("M63", "JSON is no Python: `false` is no name there, and `eval` executes what it reads.",
@@ -241,7 +256,7 @@ def with_a_loop_over_the_rows(folder, schema, digest):
             for value, fill, mean, scale, weight in zip(row, transform["fill"], transform["mean"], transform["scale"],
                                                         model["weights"]):
                 score += weight * ((fill if math.isnan(value) else value) - mean) / scale
-            chances.append(1 / (1 + math.exp(-score)))
+            chances.append((1 + math.tanh(score / 2)) / 2)
         return chances
 
     return predict

@@ -29,6 +29,11 @@ class route:
         giver = d.pick([name for name in others if weights[name]] or [last])
         moved = 0 if giver == last else d.pick([weights[giver], weights[giver] // 2])
         raised = {name: weights[name] + (name == last) * moved - (name == giver) * moved for name in d.order(names)}
+        takers = [name for name in others if name != giver]
+        if takers and moved > 1 and d.flag():  # another one's share rises as well, and by more
+            part = moved - d.pick([1, moved // 2, moved // 8 + 1])
+            raised[last] -= part
+            raised[d.pick(takers)] += part
         form, start = d.pick(["desk-{}00", "N{}AA", "{}", "Zürich {}", "{}-x"]), d.int(0, 9_000)
         ids = [form.format(1_000 + start + i) for i in range(200)]
         return dict(ids=ids, weights=weights, raised=raised, salt=d.pick(["rollout-1", "", "2013", "größer"]),
@@ -140,6 +145,18 @@ def in_the_order_written(unit_id, weights, salt):
 @route.mistake("M18", "The last version in the alphabet must keep its units when its share is raised.")
 def by_weight(unit_id, weights, salt):
     return pick(place_of(f"{salt}:{unit_id}"), weights, order=lambda w: sorted(w, key=lambda name: (w[name], name)))
+
+
+@route.mistake("M18", "Only the last version's share was raised for these units, whoever else's was: it loses none.")
+def the_best_of_weighted_draws(unit_id, weights, salt):
+    if sum(weights.values()) != 100:
+        raise ValueError("weights must sum to 100")
+
+    def time_to(version):
+        drawn = int(hashlib.sha256(f"{salt}:{version}:{unit_id}".encode()).hexdigest(), 16) / 2**256
+        return math.log(drawn) / -weights[version]
+
+    return min(sorted(version for version in weights if weights[version]), key=time_to)
 
 
 @route.mistake("M12", "Each rollout has a canary of its own: the salt belongs into the digest.")
