@@ -177,7 +177,8 @@ def retry(call, transient: tuple, attempts: int, wait: float, sleep) -> object:
     """The result of call(key), tried up to `attempts` times.
 
     call: takes an idempotency key, a text that is the same for all attempts of this
-    request and of no other request, in no other process either: make it at random.
+    request and of no other request, in no other process either, whatever generators
+    were seeded: make it at random.
     transient: exception classes that may pass by themselves, with what is derived from
     them; every other error comes out at once.
     wait: seconds before the second attempt; each wait is twice the one before.

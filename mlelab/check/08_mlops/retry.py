@@ -2,8 +2,11 @@
 
 import itertools
 import os
+import random
 import secrets
 import uuid
+
+import numpy as np
 
 from mlelab.check.port import Stopped
 
@@ -31,6 +34,8 @@ class retry:
     def run(retry, transient, attempts, wait, errors, gives):
         requests, keys = [], []
         for _ in range(2):
+            random.seed(17)  # as a training would: another process draws the same
+            np.random.seed(17)
             told, used = [], []
 
             def call(key, told=told, used=used):
@@ -164,6 +169,16 @@ def a_new_key_each_time(call, transient, attempts, wait, sleep):
 @retry.mistake("M71", "Each request has a key that nobody else has: a counter begins anew in each process.")
 def a_counter(call, transient, attempts, wait, sleep):
     return tried(call, transient, attempts, wait, sleep, key=f"request-{next(COUNT)}")
+
+
+@retry.mistake("M71", "Each request has a key that nobody else has: seeded generators repeat themselves.")
+def of_the_global_generator(call, transient, attempts, wait, sleep):
+    return tried(call, transient, attempts, wait, sleep, key=f"{random.getrandbits(128):032x}")
+
+
+@retry.mistake("M71", "Each request has a key that nobody else has: seeded generators repeat themselves.")
+def of_numpys_global_generator(call, transient, attempts, wait, sleep):
+    return tried(call, transient, attempts, wait, sleep, key=np.random.bytes(16).hex())
 
 
 @retry.mistake("M64", "When no attempt succeeds, the caller gets the error.")

@@ -30,7 +30,7 @@ class run_dag:
                 needs[other] = list({**dict.fromkeys(needs[other]), one: None})
             needs[names[early]] = [*needs[names[early]], names[late]]
         fails = {} if ring else {name: d.pick(ERRORS) for name in d.some(names)[:2]} if d.flag(0.7) else {}
-        gives = {name: d.pick(["text", None, 0, ""]) for name in names}
+        gives = {name: d.pick(["text", None, 0, "", "an error", "a pair"]) for name in names}
         return dict(needs={name: needs[name] for name in d.order(names)}, fails=fails, gives=gives)
 
     def run(run_dag, needs, fails, gives):
@@ -38,10 +38,12 @@ class run_dag:
 
         def step(name):
             def work(inputs):
-                ran.append([name, dict(inputs)])
+                ran.append([name, {needed: _said(result) for needed, result in inputs.items()}])
                 if name in fails:
                     raise fails[name](f"{name} broke")
-                return f"{name} of {sorted(inputs.items())}" if gives[name] == "text" else gives[name]
+                text = f"{name} of {sorted(inputs.items())}"
+                special = {"text": text, "an error": KeyError(name), "a pair": ("failed", name)}
+                return special.get(gives[name], gives[name])
 
             return work
 
@@ -51,7 +53,7 @@ class run_dag:
     def see(got, **_):
         """Of an error only that it says what went wrong."""
         outcomes = {name: [kind, f"{name} broke" in f"{rest[0]!r}" if rest else "nothing"] if kind == "failed" else
-                    [kind, *rest] for name, (kind, *rest) in got["outcomes"].items()}
+                    [kind, *map(_said, rest)] for name, (kind, *rest) in got["outcomes"].items()}
         return {"outcomes": outcomes, "ran": got["ran"]}
 
     def shows(needs, fails, gives):
@@ -70,7 +72,17 @@ class run_dag:
                 "the others are made.")
 
 
+def _said(result):
+    return repr(result) if isinstance(result, Exception) else result
+
+
 # Answers: wrong ones with their misconceptions, and right ones written differently.
+
+
+@run_dag.mistake("M08", "A step may return anything, an error too: one that did not raise it has not failed.")
+def a_returned_error_is_a_failure(steps):
+    return {name: ("failed", out[1]) if isinstance(out[1], Exception) else out
+            for name, out in outcomes_of(steps, keep=lambda error: error).items()}
 
 
 def ordered(steps):
