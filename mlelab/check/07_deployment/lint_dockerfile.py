@@ -104,6 +104,8 @@ def rules_broken(text, *, tag=lambda image: image.rpartition("/")[2].partition("
 lint_dockerfile.variants(rules_broken,
     any_colon_is_a_tag=("M20", "A colon before a slash is a port: no tag means `latest`, also behind a port.",
         dict(tag=lambda image: "latest" if image.endswith(":latest") else image.partition(":")[2])),
+    behind_the_first_colon=("M20", "Behind a port the tag follows the second colon.", dict(
+        tag=lambda image: image.partition(":")[2] if ":" in image.rpartition("/")[2] else "")),
     latest_is_a_tag=("M20", "`latest` is another image tomorrow.", dict(bad=("",))),
     no_tag_is_fine=("M20", "No tag means `latest`.", dict(bad=("latest",))),
     latest_anywhere=("M78", "The tag is `latest`; a tag or a name that contains the word is another one.",
