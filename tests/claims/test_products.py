@@ -75,7 +75,7 @@ OTHERWISE = {  # where our table has its own words for a row, or the vendor's la
 def test_each_row_of_the_vendors_table_is_in_ours():
     """name-changes.txt: the rows of 22 April 2026, word for word, as a stored copy of the release notes has them."""
     names = yaml.safe_load((ROOT / "book" / "reference" / "gcp-names.yml").read_text(encoding="utf-8"))["products"]
-    rows = [row.split(" | ") for row in (Path(__file__).parent / "name-changes.txt").read_text().splitlines()]
+    rows = [row.split(" | ") for row in (ROOT / "book/reference/name-changes.txt").read_text().splitlines()]
     assert len(rows) == 56 and all(len(row) == 2 for row in rows) and set(OTHERWISE) <= {old for old, _ in rows}
     for old, new in rows:
         same = [key for key, product in names.items() if product["name"] == new and old in product.get("former", [])]
