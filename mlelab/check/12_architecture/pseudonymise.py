@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import unicodedata
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ class pseudonymise:
     raises = (ValueError,)
 
     def inputs(d):
-        texts = ["N14228", "n14228", " N14228", "", "N1", "Zoë", "nan", "None", "東京"]
+        texts = ["N14228", "n14228", " N14228", "", "N1", "Zoë", "Zoe\u0308", "nan", "None", "東京"]
         values = d.list(0, 6, lambda: d.missing() if d.flag(0.25) else d.pick(texts))
         index = pd.Index([d.int(0, 2) for _ in values]) if d.flag(0.2) else d.index(len(values))
         series = pd.Series(values, index=index, dtype=d.pick([object, object, "str"]), name=d.pick(["tailnum", None]))
@@ -59,6 +60,8 @@ def plain_hash(digest):
 
 pseudonymise.variants(
     made,
+    accents_composed=("M34", "A text is taken as it is: two ways to write an accent are two texts.",
+                      dict(prepare=lambda text: unicodedata.normalize("NFC", text))),
     without_a_key=("M99", "A hash without the key can be looked up: whoever lists all tail numbers hashes them all.",
                    dict(digest=plain_hash(lambda key, text: hashlib.sha256(text.encode())))),
     key_before_the_text=("M99", "The key does not stand before the text: HMAC mixes it in twice, which keeps a digest "
