@@ -5,6 +5,7 @@ was left out on this machine with the line that installs it. Exit status 1 if a 
 """
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -122,14 +123,19 @@ def stop(*_: object) -> None:
         return
     stopped.set()
     prepared.set()
-    leaders = [psutil.Process(process.pid) for process in running]
-    family = [member for leader in leaders for member in [leader, *leader.children(recursive=True)]]
+    leaders, family = [], []
+    for process in list(running):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended by itself
+            leaders.append(psutil.Process(process.pid))
+            family += [leaders[-1], *leaders[-1].children(recursive=True)]
     for leader in leaders:
         # pytest closes its servers and browsers then. Windows knows no groups.
-        os.killpg(leader.pid, signal.SIGINT) if hasattr(os, "killpg") else leader.terminate()
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            os.killpg(leader.pid, signal.SIGINT) if hasattr(os, "killpg") else leader.terminate()
     psutil.wait_procs(leaders, timeout=15)
     for member in psutil.wait_procs(family, timeout=2)[1]:
-        member.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
 
 
 def prepare() -> int:
