@@ -572,7 +572,7 @@ def exact_shapley(f, x: np.ndarray, background: np.ndarray) -> np.ndarray:
     the background to f(x).
 
     f: takes rows, shape (n, k), and returns n numbers; x: shape (k,), k from 2 to 8;
-    background: shape (m, k).
+    background: floats, shape (m, k).
     What a set of columns is worth: the mean of f over the background with these columns
     set to those of x. A column's value: what it adds to a set, weighted by how many
     orders have just that set before it, k! orders in all.
@@ -824,7 +824,7 @@ def at_risk(table: pd.DataFrame, quasi: list[str], k: int, secret: str) -> float
 
     A row is hidden among those that agree with it in all columns of `quasi` (missing is
     a value like any other) if they are at least k, itself included, and if they do not
-    all have the same `secret`.
+    all have the same `secret`, which is never missing.
     """
     ### BEGIN SOLUTION
     alike = table.groupby(quasi, dropna=False)[secret]

@@ -15,13 +15,15 @@ class at_risk:
     rule = "At risk is a row with fewer than k alike in all the columns, and a row whose like all share the secret."
 
     def inputs(d):
-        columns = d.order(["zip", "job", "age", "born"])[:d.int(1, 3)]
+        alike = d.flag(0.2)  # side by side "1", "11" looks like "11", "1"
+        columns = ["zip", "job"] if alike else d.order(["zip", "job", "age", "born"])[:d.int(1, 3)]
         secret = d.pick(["illness", "income", "late"])
-        kinds = {"age": [1, 11, 30, np.nan], "zip": ["1", "11", "10", None], "job": ["1", "11", None],
+        kinds = {"age": [-1, 11, 30, np.nan], "zip": ["1", "11", "10", None], "job": ["1", "11", None],
                  "born": [1980, 1990]}
         made = []
-        for _ in range(d.int(1, 4)):
+        for number in range(d.int(1, 4)):
             like = {name: d.pick(kinds[name]) for name in columns}
+            like = dict(zip(columns, ["1", "11"] if number % 2 else ["11", "1"])) if alike else like
             made += [like | {secret: d.pick(["x", "x", "y", "z"])} for _ in range(d.int(1, 4))]
         table = pd.DataFrame(d.order(made), columns=d.order([*columns, secret]), index=d.index(len(made)))
         if d.flag():
@@ -87,6 +89,24 @@ def five_always(table, quasi, k, secret):
 def glued_together(table, quasi, k, secret):
     key = ["".join(map(str, row)) for row in table[quasi].itertuples(index=False)]
     return risk(table.assign(key=key), ["key"], k, secret)
+
+
+@at_risk.mistake("M09", "Missing is a value of its own: not -1, which may be there.")
+def minus_one_for_missing(table, quasi, k, secret):
+    return risk(table.assign(**{name: table[name].astype(object).where(table[name].notna(), -1) for name in quasi}),
+                quasi, k, secret)
+
+
+@at_risk.mistake("M09", "Two missing values are alike.")
+def each_missing_one_is_alone(table, quasi, k, secret):
+    alone = {name: [object() if pd.isna(v) else v for v in table[name]] for name in quasi}
+    return risk(table.assign(**alone), quasi, k, secret)
+
+
+@at_risk.mistake("M33", "Two different secrets are enough, whatever k is.")
+def as_many_secrets_as_k(table, quasi, k, secret):
+    alike = table.groupby(quasi, dropna=False)[secret]
+    return float(((alike.transform("size") < k) | (alike.transform("nunique") < max(k, 2))).mean())
 
 
 @at_risk.right

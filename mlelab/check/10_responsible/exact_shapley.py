@@ -23,6 +23,8 @@ class exact_shapley:
     def inputs(d):
         k, m = d.int(2, 6), d.int(1, 4)
         background = np.array([[d.int(-3, 3) for _ in range(k)] for _ in range(m)], float)
+        if d.flag(0.3):  # a row that is there twice counts twice
+            background = np.vstack([background, background[:1]])
         x = np.array([d.int(-3, 3) for _ in range(k)], float)
         slopes = [d.int(-2, 2) for _ in range(k)]  # 0: a column that counts alone for nothing
         products = [tuple(d.some(range(k), 1)) for _ in range(d.int(0, 3))]
@@ -77,6 +79,22 @@ def against_the_mean_row(f, x, background):
 @exact_shapley.mistake("M16", "All rows of the background count.")
 def the_first_row_only(f, x, background):
     return over_all_orders(f, x, background[:1])
+
+
+@exact_shapley.mistake("M16", "A row that is twice in the background counts twice.")
+def each_row_once(f, x, background):
+    return over_all_orders(f, x, np.unique(background, axis=0))
+
+
+@exact_shapley.mistake("M92", "All orders count, not one and its reverse.")
+def there_and_back(f, x, background):
+    return over_all_orders(f, x, background, [range(len(x)), range(len(x))[::-1]])
+
+
+@exact_shapley.mistake("M92", "All orders count, not the k that begin somewhere else.")
+def in_a_circle(f, x, background):
+    k = len(x)
+    return over_all_orders(f, x, background, [[(first + step) % k for step in range(k)] for first in range(k)])
 
 
 @exact_shapley.mistake("M07", "Sets of different size stand for different numbers of orders.")

@@ -19,10 +19,10 @@ class model_card:
     def inputs(d):
         def rows(year, names):
             n = d.int(2, 8)
-            days = d.order(range(n))
+            month = d.int(1, 12)
             y = d.order([0, 1] + [d.int(0, 1) for _ in range(n - 2)])
             return pd.DataFrame({
-                "date": [pd.Timestamp(f"{year}-{d.int(1, 12):02}-01") + pd.Timedelta(days=day) for day in days], "y": y,
+                "date": [pd.Timestamp(f"{year}-{month:02}-01") + pd.Timedelta(days=d.int(0, n)) for _ in y], "y": y,
                 "p": [d.int(0, 8) / 8 for _ in y], "group": [d.pick(names) for _ in y]}, index=d.index(n))
 
         said = {"owner": d.pick(["the desk", "Bo"]), "contact": "desk@example.org", "limits": ["one year"],
@@ -109,6 +109,20 @@ def strictly_above_the_threshold(artefacts):
 @model_card.mistake("M27", "The threshold is that of the artefacts.")
 def threshold_of_its_own(artefacts):
     return full_card(artefacts, lambda p: p >= 0.5)
+
+
+@model_card.mistake("M07", "Rows are counted, not days: several may be of one day.")
+def days_for_rows(artefacts):
+    return full_card(artefacts) | {name: (artefacts[part]["date"].nunique(), *full_card(artefacts)[name][1:])
+                                   for name, part in (("trained_on", "train"), ("tested_on", "test"))}
+
+
+@model_card.mistake("M36", "alerted is a share of all rows of the group, not of the late ones.")
+def alerted_of_the_late(artefacts):
+    card = full_card(artefacts)
+    for name, rows in artefacts["test"].query("y == 1").groupby("group"):
+        card["groups"][name]["alerted"] = (rows["p"] >= artefacts["threshold"]).mean()
+    return card
 
 
 @model_card.right

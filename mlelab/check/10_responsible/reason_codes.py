@@ -14,8 +14,9 @@ class reason_codes:
     rule = "The reasons are what lowered the score, the strongest first, nothing barred, and at most `most`."
 
     def inputs(d):
-        names = d.some(["debt", "income", "history", "sex", "age", "saved", "late", "rent", "moves"], 1)
-        coefficients = pd.Series({name: d.pick([-1, 1]) * d.int(1, 8) / 4 for name in names})
+        names = d.some(["debt", "income", "history", "sex", "age", "wage", "late", "late_rent", "rent"], 1)
+        unit = d.pick([4, 4096])  # small moves are moves, too
+        coefficients = pd.Series({name: d.pick([-1, 1]) * d.int(1, 8) / unit for name in names})
         usual = pd.Series({name: d.int(0, 20) / 2 for name in names})
         applicant = pd.Series({name: usual[name] + d.int(-8, 5) / 4 for name in names})
         moved = (coefficients * (applicant - usual))[lambda m: m < 0]
@@ -98,6 +99,29 @@ def four_always(coefficients, applicant, usual, barred, most=4):
 def by_place(coefficients, applicant, usual, barred, most=4):
     moved = pd.Series(coefficients.to_numpy() * (applicant.to_numpy() - usual.to_numpy()), coefficients.index)
     return reasons(moved, barred, most)
+
+
+@reason_codes.mistake("M52", "A column is barred by its whole name, not by a part of it.")
+def barred_by_a_part_of_the_name(coefficients, applicant, usual, barred, most=4):
+    moved = coefficients * (applicant - usual)
+    return reasons(moved, [name for name in moved.index if any(part in name for part in barred)], most)
+
+
+@reason_codes.mistake("M32", "A small move is a move: nothing is rounded.")
+def moves_to_two_digits(coefficients, applicant, usual, barred, most=4):
+    return reasons((coefficients * (applicant - usual)).round(2), barred, most)
+
+
+@reason_codes.mistake("M40", "A column that left the score as it was has not lowered it.")
+def unmoved_ones_too(coefficients, applicant, usual, barred, most=4):
+    moved = (coefficients * (applicant - usual)).drop(barred)
+    return list(moved[moved <= 0].sort_values().index[:most])
+
+
+@reason_codes.mistake("M91", "The strongest is the one that moved the score most, not the one farthest from usual.")
+def by_the_distance(coefficients, applicant, usual, barred, most=4):
+    lowered = reasons(coefficients * (applicant - usual), barred, len(coefficients))
+    return sorted(lowered, key=lambda name: -abs(applicant[name] - usual[name]))[:most]
 
 
 @reason_codes.right
