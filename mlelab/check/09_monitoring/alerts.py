@@ -18,12 +18,15 @@ class alerts:
     def inputs(d):
         threshold, min_n = d.pick([0.5, 0.25, 2.0, 0.0, -0.125]), d.pick([50, 10, 2, 1])
         kinds = d.list(0, 18, lambda: d.pick("bbbgts" if min_n > 1 else "bbgs"))  # bad, good, thin, silent
+        for_windows, cooldown = d.int(1, 4), d.int(0, 5)
+        if cooldown > 1 and d.flag(0.3):  # what fired is over, and comes back before the cooldown ends
+            kinds = [*"b" * for_windows, *"g" * d.int(1, cooldown - 1), *"b" * (for_windows + cooldown)]
         counts = [d.int(1, min_n - 1) if k == "t" else 0 if k == "s" else min_n + d.pick([0, 1, 100]) for k in kinds]
         below = [0, -0.125, -max(threshold, 0)]
         values = [None if k == "s" else threshold + d.pick(
             [0.125, 5] if k == "b" or k == "t" and d.flag(0.7) else below) for k in kinds]
-        return dict(values=values, counts=counts, threshold=threshold, for_windows=d.int(1, 4), min_n=min_n,
-                    cooldown=d.int(0, 5))
+        return dict(values=values, counts=counts, threshold=threshold, for_windows=for_windows, min_n=min_n,
+                    cooldown=cooldown)
 
     def real():
         return [dict(values=[0.9] * 24, counts=[200] * 24, threshold=0.5, for_windows=3, min_n=50, cooldown=6),
@@ -142,7 +145,7 @@ def with_a_rolling_minimum(values, counts, threshold, for_windows, min_n, cooldo
 
 
 def fired(values, counts, threshold, for_windows, min_n, cooldown, *, silence="bad", thin="skipped", again=True,
-          anew=False, good_ends=False, pauses=False, falsy=False, begun=False, heard=False):
+          anew=False, good_ends=False, pauses=False, mutes=False, falsy=False, begun=False, heard=False):
     found, bad, quiet_until, place = [], 0, -1, -1
     for i, (value, n) in enumerate(zip(values, counts)):
         kind = silence if n == 0 else thin if n < min_n else "bad" if value > threshold else "good"
@@ -152,7 +155,7 @@ def fired(values, counts, threshold, for_windows, min_n, cooldown, *, silence="b
         place = place + 1 if heard else i
         if kind == "good" and good_ends:
             quiet_until = -1
-        if pauses and place <= quiet_until:
+        if place <= quiet_until and (pauses or mutes and kind == "bad"):
             continue
         bad = bad + 1 if kind == "bad" else 0
         if (bad >= for_windows if again else bad == for_windows) and place > quiet_until:
@@ -167,6 +170,8 @@ alerts.variants(
                                      dict(good_ends=True)),
     nothing_counts_in_the_cooldown=("M86", "Bad windows of the cooldown count, and good ones end a row in it, too.",
                                     dict(pauses=True)),
+    bad_ones_of_the_cooldown_do_not_count=("M86", "Bad windows of the cooldown count: a fault that came back in it "
+                                           "fires in the first window after it.", dict(mutes=True)),
     a_value_of_zero_is_none=("M87", "A value of 0 is a number: nothing came only where the count is 0.",
                              dict(falsy=True)),
     quiet_from_the_first_bad_window=("M31", "The cooldown begins with the window that fired.", dict(begun=True)),
