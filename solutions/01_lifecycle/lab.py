@@ -257,7 +257,7 @@ def fit_rate_baseline(
     Returns predict(df) -> shape (len(df),), in the order of the rows:
     (late + smoothing * overall) / (count + smoothing) of the row's group, and the
     overall rate for a group that train does not have. predict needs only the columns
-    `keys` of df.
+    `keys` of df, none missing. Keys are whole numbers, or texts of letters and digits.
     """
     ### BEGIN SOLUTION
     overall = train["late"].mean()

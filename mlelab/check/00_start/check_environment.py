@@ -21,7 +21,7 @@ class check_environment:
         def there(parts):
             """The same version, or one that differs from some place on."""
             place = d.int(0, 3)
-            return parts[:place] + [max(0, n + d.pick([0, 1, -1, 9, -9, 90])) for n in parts[place:]]
+            return parts[:place] + [max(0, n + d.pick([0, 1, -1, 9, -9, 90, 1000])) for n in parts[place:]]
 
         installed = {name: there(parts) for name, parts in needed.items() if d.flag(0.8)}
         installed |= {name: [1, 0, 0] for name in names[5:] if d.flag()}
@@ -58,6 +58,19 @@ def versions_compared_as_text(needed, installed):
 @check_environment.mistake("M34", "A version is a row of numbers, not one number: 1.26.4 is older than 2.0.0.")
 def dots_left_out(needed, installed):
     return told(needed, installed, key=lambda version: int(version.replace(".", "")))
+
+
+def of_fixed_width(needed, installed, *, base):
+    def key(version):
+        first, second, third = numbers(version)
+        return (first * base + second) * base + third
+
+    return told(needed, installed, key=key)
+
+
+check_environment.variants(of_fixed_width, **{
+    f"{name}_in_one_number": ("M34", "A version is a row of numbers, and a number may be of any size.", dict(base=base))
+    for name, base in dict(one_digit=10, two_digits=100, three_digits=1000).items()})
 
 
 @check_environment.mistake("M34", "A version is a row of numbers, not one number: 3.10 is no 3.1.")

@@ -23,9 +23,13 @@ class fit_rate_baseline:
     def inputs(d):
         columns = {"carrier": lambda: d.pick(["AA", "UA", "EV"]), "hour": lambda: d.pick([6, 18, 21]),
                    "origin": lambda: d.pick(["EWR", "JFK"])}
-        train = d.frame(d.int(1, 9), **columns, late=lambda: d.int(0, 1))
-        new = d.frame(d.int(1, 6), **columns | {"carrier": lambda: d.pick(["AA", "UA", "EV", "ZZ"])})
-        keys = d.order(list(columns))[:d.int(1, 3)]
+        unseen = {"carrier": lambda: d.pick(["AA", "UA", "EV", "ZZ"])}
+        if joined := d.flag(0.3):  # texts that look alike once they are joined
+            columns, unseen = dict.fromkeys(["carrier", "origin"], lambda: d.pick(["1", "11"])), {}
+        n, k = d.int(1, 9), d.int(1, 6)
+        train = d.frame(n, d.index(n, repeats=True), **columns, late=lambda: d.int(0, 1))
+        new = d.frame(k, d.index(k, repeats=True), **columns | unseen)
+        keys = d.order(list(columns))[:2 if joined else d.int(1, 3)]
         new = new[keys] if d.flag(0.3) else new.assign(late=[d.int(0, 1) for _ in range(len(new))])
         return dict(train=train, keys=keys, smoothing=d.pick([0, 1, 0.5, 5.0, 20, 100]), new=new)
 
@@ -114,6 +118,21 @@ def unseen_by_the_first_key_only(train, keys, smoothing):
 def inner_join_loses_unseen_rows(train, keys, smoothing):
     predict = told(train, keys, smoothing, unseen=np.nan)
     return lambda df: predict(df)[~np.isnan(predict(df))]
+
+
+@fit_rate_baseline.mistake("M09", "A group is a combination of keys: '1' with '11' is another one than '11' with '1'.")
+def keys_joined_as_text(train, keys, smoothing):
+    def joined(df):
+        return pd.DataFrame({"group": ["".join(map(str, row)) for row in df[keys].to_numpy()]}, df.index)
+
+    predict = told(joined(train).assign(late=train["late"].to_numpy()), ["group"], smoothing)
+    return lambda df: predict(joined(df))
+
+
+@fit_rate_baseline.mistake("M09", "Rows with one label in the index are several rows: go by place, not by label.")
+def one_chance_a_label(train, keys, smoothing):
+    predict = told(train, keys, smoothing)
+    return lambda df: np.array([dict(zip(df.index, predict(df)))[label] for label in df.index])
 
 
 @fit_rate_baseline.mistake("M97")

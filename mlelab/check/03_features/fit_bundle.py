@@ -27,10 +27,9 @@ class fit_bundle:
         numbers = [name for name in names if name != "decision_time"]
 
         def rows(n):
-            start = pd.Timestamp("2013-01-01", tz="UTC")
-            made = d.frame(n, d.index(n, repeats=True), decision_time=lambda: start + pd.Timedelta(
-                minutes=15 * d.int(0, 365 * 96 - 1)), **{name: lambda: np.nan if d.flag(0.3) else d.num(-20, 90)
-                                                         for name in numbers})
+            made = d.frame(n, decision_time=lambda: pd.Timestamp("2013-01-01", tz="UTC") + pd.Timedelta(
+                minutes=15 * d.int(0, 365 * 96 - 1)), **dict.fromkeys(numbers, lambda: np.nan if d.flag(
+                    0.3) else 0.0 if d.flag(0.15) else d.num(-20, 90)))
             return made[names].astype(dict.fromkeys(numbers, float))
 
         train, df = rows(d.int(3, 6)), rows(d.int(1, 2))
@@ -223,6 +222,13 @@ def hash_of_what_python_prints():
       hashed=lambda schema: json.dumps(sorted(schema)))
 def hash_of_the_names():
     pass
+
+
+@fit_bundle.mistake("M08", "0 is a number like any other: a missing one is None or NaN.")
+def zero_is_missing(train, schema):
+    batch, online, schema_hash = bundle(train, schema)
+    return batch, lambda row, sent: online({name: value if name == "decision_time" else value or np.nan
+                                            for name, value in row.items()}, sent), schema_hash
 
 
 @fit_bundle.mistake("M99", "Names are compared, not only counted.")

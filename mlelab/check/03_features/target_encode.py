@@ -21,7 +21,7 @@ class target_encode:
         folds = d.list(2, 9, lambda: d.pick(names)) + d.list(1, 4, lambda: -1)
         folds = d.order(folds)
         d.need(len({fold for fold in folds if fold >= 0}) > 1)
-        index = d.index(len(folds))
+        index = d.index(len(folds), repeats=True)
         keys = [d.pick(["AA1", "UA2", "B63", "aa1"]) for _ in folds]
         return dict(keys=pd.Series(keys, index=index), y=pd.Series([d.int(0, 1) for _ in folds], index=index),
                     folds=pd.Series(folds, index=index), m=d.pick([1.0, 0.5, 2.0, 5.0, 20.0]))
@@ -148,12 +148,18 @@ def sorted_by_fold(keys, y, folds, m):
     return by_fold(folds, lambda source: smoothed(keys, y, source, m))[order]
 
 
+@target_encode.mistake("M09", "Rows with one label in the index are several rows: each has a value of its own.")
+def one_value_a_label(keys, y, folds, m):
+    encoded = by_fold(folds, lambda source: smoothed(keys, y, source, m))
+    return encoded.index.to_series().map(encoded[~encoded.index.duplicated(keep="last")])
+
+
 @target_encode.right
 def row_by_row(keys, y, folds, m):
     encoded = []
     for key, fold in zip(keys, folds):
-        source = y[(folds >= 0) & (folds != fold)]
-        same = source[keys[source.index] == key]
+        among = (folds >= 0) & (folds != fold)
+        source, same = y[among], y[among & (keys == key)]
         encoded.append((same.sum() + m * source.mean()) / (len(same) + m))
     return pd.Series(encoded, index=keys.index)
 
@@ -177,5 +183,5 @@ def by_fold(folds, encode, source=None):
     encoded = pd.Series(np.nan, index=folds.index)
     for fold in folds.unique():
         here = folds == fold
-        encoded[here] = encode(source(fold) if source else (folds >= 0) & ~here)[here]
+        encoded[here] = encode(source(fold) if source else (folds >= 0) & ~here)[here].to_numpy()
     return encoded
