@@ -29,11 +29,11 @@ class fingerprint:
         df = pd.DataFrame({name: [values[name]() for _ in range(n)] for name in names}, d.index(n))
         df = df.astype({name: float if name == "delay" else int if name in ("code", "eu") else object
                         for name in names})
-        what = d.pick(list(CHANGES))
+        what = d.pick([*CHANGES, *OFTEN])
         other = CHANGES[what](df, names, draw)
         d.need(other is not None)
         df, other = other if isinstance(other, tuple) else (df, other)
-        n = len(df)
+        n, names = len(df), list(df)
         same = df.iloc[draw.permutation(n) if d.flag() else range(n)]
         same = same[d.order(names)] if d.flag() else same
         if d.flag():
@@ -94,19 +94,19 @@ def _looks_missing(df, names, draw):
     one, other = df.copy(), df.copy()
     place = draw.integers(len(df)), df.columns.get_loc(texts[0])
     one.iloc[place] = None
-    other.iloc[place] = ["nan", "None", "", "<NA>", "null", "NaN"][draw.integers(6)]
+    other.iloc[place] = ["nan", "None", "", "<NA>"][draw.integers(4)]
     return one, other
 
 
 def _cut_elsewhere(df, names, draw):
     """A pair: the last text of a row and the first of the next column, with a sign between them that texts hold too."""
     texts = _texts(df, names)
-    if len(texts) < 2 or sorted(names).index(texts[1]) != sorted(names).index(texts[0]) + 1:
+    if len(texts) < 2:
         return None
-    sign, rows = ["", ",", "|", " ", "\t", ";", "_", "-"][draw.integers(8)], [df.copy(), df.copy()]
+    sign, rows = ["", ",", "|", " ", "\t", "-"][draw.integers(6)], [df[texts].copy(), df[texts].copy()]
     for row, pair in zip(rows, ((f"A{sign}U", "E"), ("A", f"U{sign}E"))):
         for name, text in zip(texts, pair):
-            row.iloc[0, df.columns.get_loc(name)] = text
+            row.iloc[0, row.columns.get_loc(name)] = text
     return tuple(rows)
 
 
@@ -167,6 +167,7 @@ CHANGES = {
     "a column eu that became e, with the type uint64": lambda df, names, draw: df.rename(columns={"eu": "e"}).astype(
         {"e": "uint64"}) if "eu" in names else None,
 }
+OFTEN = ["two texts of a row that are cut elsewhere"] * 6 + ["a missing text that became a text such as nan"] * 4
 CODES = {"two values of a column that changed places": "M51", "two columns that exchanged their names": "M32",
          "a column that is called otherwise": "M32", "a row that is there once more": "M09",
          "a row that is there twice more": "M09", "one row twice, or another one twice": "M09",
@@ -275,6 +276,34 @@ def missing_is_something(df):
 @fingerprint.mistake("M33", "Every value counts, not the shape and the sums.")
 def shape_and_sums(df):
     return f"{df.shape} {sorted(df.columns)} {df.sum(numeric_only=True).sort_index().tolist()}"
+
+
+@fingerprint.mistake("M09", "A repeated row counts as often as it occurs: two of one row are not two of another.")
+def pairs_of_rows_cancel(df):
+    return told(df, rows=np.append(np.bitwise_xor.reduce(rows_of(df)), np.uint64(len(df))))
+
+
+def cells_joined(df, *, sign="\x1f", missing=None):
+    """Rows as text; a cell is written without quotes."""
+    def cell(value):
+        return missing if missing is not None and pd.isna(value) else (
+            f"{value}" if isinstance(value, str) or not pd.isna(value) else "\x00")
+
+    rows = sorted(sign.join(map(cell, row)) for row in df[sorted(df)].to_numpy(object).tolist())
+    return told(df, rows=np.frombuffer("\n".join(rows).encode(), np.uint8))
+
+
+fingerprint.variants(cells_joined, **{
+    f"joined_by_{name}": ("M51", "The values of a row are kept apart, whatever signs a text holds.", dict(sign=sign))
+    for name, sign in dict(nothing="", comma=",", bar="|", blank=" ", tab="\t", dash="-").items()}, **{
+    f"missing_is_{name}": ("M08", "A missing value is no text, whatever the text is.", dict(missing=text))
+    for name, text in dict(nan="nan", none="None", empty="", na="<NA>").items()})
+
+
+@fingerprint.mistake("M41", "A blank at the end of a text, and a capital letter, are content.")
+def texts_are_levelled(df):
+    level = {name: df[name].str.strip().str.lower() for name in df if df[name].dtype.kind == "O"}
+    return told(df, rows=np.sort(rows_of(df.assign(**level))))
 
 
 @fingerprint.mistake("M99", "The answer is a text.")
