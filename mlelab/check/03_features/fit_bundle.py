@@ -34,6 +34,7 @@ class fit_bundle:
 
         train, df = rows(d.int(3, 6)), rows(d.int(1, 2))
         d.need((train[numbers].nunique() > 1).all())
+        train = train[d.order(names)] if d.flag() else train
         return dict(train=train, schema=schema, df=df[d.order(names)] if d.flag() else df,
                     requests=[_request(d, row) for row in df.to_dict("records")], refused=_refused(d, df, schema))
 
@@ -259,6 +260,11 @@ def columns_in_alphabetical_order(train, schema):
 @fit_bundle.mistake("M34", "Numbers stand in the order of the schema, not of the table.")
 def numbers_in_the_order_of_the_table(train, schema):
     return bundle(train, schema)[0], *bundle(train, {name: schema[name] for name in sorted(schema)})[1:]
+
+
+@fit_bundle.mistake("M34", "Numbers stand in the order of the schema, not of the training table.")
+def numbers_in_the_order_of_training(train, schema):
+    return bundle(train, {name: schema[name] for name in train})[0], *bundle(train, schema)[1:]
 
 
 @fit_bundle.right
