@@ -18,7 +18,7 @@ class fit_imputer:
         n, columns = d.int(3, 9), d.order(["seats", "age", "visib"])[:d.int(1, 3)]
 
         def number():
-            return np.nan if d.flag(0.3) else d.num(-5, 300, digits=d.pick([0, 1]))
+            return np.nan if d.flag(0.3) else d.pick([0.0, d.num(-5, 300, digits=d.pick([0, 1]))])
 
         df = d.frame(n, d.index(n, repeats=True), carrier=lambda: d.pick(["AA", None]), seats=number, age=number,
                      visib=number)
@@ -122,6 +122,17 @@ def marks_the_known_ones(both, rows, columns):
 def one_mark_for_all(both, rows, columns):
     gaps = rows[columns].isna().any(axis=1).astype(int)
     return both.assign(**{f"{column}_missing": gaps for column in columns})
+
+
+@fit_imputer.mistake("M08", "A number that is 0 is known: it stays, and its mark is 0.")
+def zero_is_a_gap(df, is_train, columns):
+    median = df.loc[is_train, columns].median()
+
+    def apply(rows):
+        gaps = rows[columns].isna() | (rows[columns] == 0)
+        return filled(rows[columns].mask(gaps), columns, median, gaps)
+
+    return apply
 
 
 @told("M08", "A missing number is not 0: fill in the median of the training rows.", lambda df, is_train, columns: 0.0)
