@@ -17,7 +17,7 @@ FORBIDDEN = {
     r'<link rel="stylesheet"[^>]*/(?:mystnb|course|copybutton)\b[^>]*>': "",
     r'<p class="expanded admonition-title">.*?</p>': "",
     r'<p class="collapsed admonition-title">(.*?)</p>': r"\1",
-    r"(<(?:table|tr|td|th)\b[^>]*?) (?:border|valign|align)=\"[^\"]*\"": r"\1",
+    r"(<(?:table|tr|td|th)\b[^>]*?) (?:border|[vh]?align)=\"[^\"]*\"": r"\1",
 }
 
 
