@@ -28,7 +28,7 @@ class private_count:
         if d.flag(0.06):
             return dict(count=d.int(200, 900), asked=[], ledger={"left": 0.0, "answers": {}}, seed=d.int(0, 9999),
                         epsilon=d.pick([0.25, 0.1, 1.0]))
-        names = ["q", "r", "how many?"]
+        names = ["q", "r", "Q"]
         old = d.some(names)[:2]
         ledger = {"left": d.int(0, 16) / 8, "answers": {name: float(d.int(0, 400)) for name in old}}
         asked = [(d.int(100, 900), d.pick([0.25, 0.5, 1.0, 0.125]), d.pick(names), d.int(0, 999))
@@ -145,6 +145,21 @@ into_debt = named("into_debt", "M95", variant(refuse=lambda epsilon, left: False
 a_refusal_costs_too = named("a_refusal_costs_too", "M95", variant(charge_refusal=True))
 never_the_last_answer = named("never_the_last_answer", "M31", variant(refuse=lambda epsilon, left: epsilon >= left))
 budget_before_memory = named("budget_before_memory", "M95", variant(budget_first=True))
+
+
+@private_count.mistake("M52", "Q and q are two questions: they are compared as they are.")
+def small_and_capital_alike(count, epsilon, question, ledger, seed):
+    for known, answer in ledger["answers"].items():
+        if known.lower() == question.lower():
+            return answer, ledger
+    return from_two_exponentials(count, epsilon, question, ledger, seed)
+
+
+@private_count.mistake("M38", "An answer of 0 is an answer.")
+def zero_is_no_answer(count, epsilon, question, ledger, seed):
+    answers = {known: answer for known, answer in ledger["answers"].items() if answer}
+    answer, after = from_two_exponentials(count, epsilon, question, ledger | {"answers": answers}, seed)
+    return answer, after | {"answers": ledger["answers"] | after["answers"]}
 
 
 @private_count.right
