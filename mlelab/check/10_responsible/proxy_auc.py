@@ -11,6 +11,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict, cross_val_score
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mlelab.responsible import loans
@@ -26,6 +27,12 @@ WORLDS = {
              "missing value.", "M09"),
     "corners": (0.2, "two columns that tell the group only together, and not in a straight line", "The model is a "
                 "logistic regression on standardised columns.", "M32"),
+    "one-sided": (0.17, "columns with a value missing in one group only", "A missing value becomes the median; that it "
+                  "was missing is no input.", "M32"),
+    "units": (0.1, "only a column in small units, with some values missing, tells the group", "The columns "
+              "are standardised, and one with gaps stays.", "M32"),
+    "sorted": (0.17, "the rows of one group stand before those of the other", "The order of the rows does not matter: "
+               "each model sees both groups.", "M34"),
 }
 
 
@@ -107,6 +114,17 @@ def _made(world: str, variant: int):
         rows["c0"] = rng.choice([-1.0, 1.0], n) * rng.uniform(0.5, 1.5, n)
         rows["c1"] = np.sign(rows["c0"]) * np.where(group == 1, 1, -1) * rng.uniform(0.5, 1.5, n)
         rows = rows.iloc[:, :4]
+    elif world == "one-sided":
+        for column in ("c1", "c5"):
+            rows.loc[(group == 1) & (rng.random(n) < 0.6), column] = np.nan
+        rows = rows.iloc[:, :8]
+    elif world == "units":
+        rows["c5"] = (rows["c5"] + 2.5 * group) * 1e-4
+        rows = rows.iloc[:, :6]
+    elif world == "sorted":
+        group = np.sort(group)[::1 if variant % 2 else -1]
+        rows["c3"] += 1.5 * group
+        rows = rows.iloc[:, :6]
     rows.loc[::9, rows.columns[-1]] = np.nan
     return rows.set_index(rng.permutation(np.arange(500, 500 + n))), group
 
@@ -170,6 +188,39 @@ def standardised_before_the_folds(rows, group, outcomes):
 def a_forest(rows, group, outcomes):
     inputs = rows.drop(columns=outcomes).fillna(0)
     return float(roc_auc_score(group, scored(inputs, group, RandomForestClassifier(60, random_state=0))))
+
+
+@proxy_auc.mistake("M32", "A missing value becomes the median; that it was missing is no input.")
+def told_by_the_gaps(rows, group, outcomes):
+    inputs = rows.drop(columns=outcomes)
+    gaps = inputs.isna().astype(float).add_prefix("no_")
+    return float(roc_auc_score(group, scored(inputs.join(gaps.loc[:, gaps.any()]), group)))
+
+
+@proxy_auc.mistake("M09", "A column with a gap stays an input.")
+def complete_columns_only(rows, group, outcomes):
+    return float(roc_auc_score(group, scored(rows.drop(columns=outcomes).dropna(axis=1), group)))
+
+
+@proxy_auc.mistake("M32", "The columns are standardised, so that their units do not count.")
+def in_their_own_units(rows, group, outcomes):
+    guess = make_pipeline(SimpleImputer(strategy="median"), LogisticRegression(max_iter=1000))
+    return float(roc_auc_score(group, scored(rows.drop(columns=outcomes), group, guess)))
+
+
+@proxy_auc.mistake("M01", "Each of `outcomes` is known only with the decision, not the first alone.")
+def the_first_outcome_leaves(rows, group, outcomes):
+    return float(roc_auc_score(group, scored(rows.drop(columns=outcomes[0]), group)))
+
+
+@proxy_auc.mistake("M34", "The rows may stand in the order of the groups: each model needs both.")
+def halves_as_they_stand(rows, group, outcomes):
+    try:
+        scores = cross_val_predict(_real.model(), rows.drop(columns=outcomes), group, cv=KFold(2),
+                                   method="predict_proba")[:, 1]
+    except ValueError:
+        return float("nan")
+    return float(roc_auc_score(group, scores))
 
 
 @proxy_auc.mistake("M50", "The AUC takes the scores, not the decisions made of them.")
