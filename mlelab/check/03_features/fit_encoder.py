@@ -141,10 +141,16 @@ def empty_is_missing(train, min_count):
     return lambda values: onehot(known(values), kept)
 
 
-@fit_encoder.mistake("M41", "Two texts that differ in a blank are two values.")
-def blanks_are_cut(train, min_count):
-    kept = often(train.str.strip(), min_count)
-    return lambda values: onehot(values.str.strip(), kept)
+def alike(train, min_count, form):
+    kept = often(form(train), min_count)
+    return lambda values: onehot(form(values), kept)
+
+
+fit_encoder.variants(
+    alike, blanks_are_cut=("M41", "Two texts that differ in a blank are two values.",
+                           dict(form=lambda values: values.str.strip())),
+    capitals_are_alike=("M41", "Two codes that differ in a capital letter are two values.",
+                        dict(form=lambda values: values.str.upper())))
 
 
 @fit_encoder.mistake("M09", "Rows with one label in the index are several rows.")
@@ -163,12 +169,6 @@ def in_order_of_appearance(train, min_count):
 def most_frequent_first(train, min_count):
     kept = [value for value in train.value_counts().index if value in often(train, min_count)]
     return lambda values: onehot(values, kept)
-
-
-@fit_encoder.mistake("M41", "Two codes that differ in a capital letter are two values.")
-def capitals_are_alike(train, min_count):
-    kept = often(train.str.upper(), min_count)
-    return lambda values: onehot(values.str.upper(), kept)
 
 
 @fit_encoder.mistake("M09", "The answer has the index of `values`.")
