@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import http.client
 import json
 import os
+import socket
 import textwrap
 import threading
 import time
@@ -282,6 +284,19 @@ def test_a_hundred_clients_at_once(grpc_sdk, artifact):
     ]
     [t.start() for t in threads], [t.join(60) for t in threads]
     assert results == pytest.approx([0.0] * 100, abs=1e-6)
+    endpoint.delete(force=True)
+
+
+def test_a_burst_of_callers_finds_room_while_the_model_is_busy(cloud, grpc_sdk, artifact):
+    endpoint = aiplatform.Endpoint.create(display_name="e")
+    deploy(artifact(grpc_sdk, 2.0), endpoint)
+    [replica] = list(cloud.serving._deployments.values())[-1].replicas
+    [model] = psutil.Process(replica.child._popen.pid).children()
+    with contextlib.ExitStack() as open_ones:
+        model.suspend()
+        open_ones.callback(model.resume)
+        for _ in range(100):
+            open_ones.enter_context(socket.create_connection(("127.0.0.1", replica._pool.port), timeout=1))
     endpoint.delete(force=True)
 
 

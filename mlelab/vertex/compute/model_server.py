@@ -164,9 +164,11 @@ def serve(predict: Predict) -> None:
             except Exception as error:
                 self.answer(500, {"error": f"{type(error).__name__}: {error}"})
 
-    server = ThreadingHTTPServer(("127.0.0.1", int(os.environ["AIP_HTTP_PORT"])), Handler)
-    server.daemon_threads = True
-    server.serve_forever()
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 128  # of 5, the default, a hundred callers at once meet resets
+
+    Server(("127.0.0.1", int(os.environ["AIP_HTTP_PORT"])), Handler).serve_forever()
 
 
 if __name__ == "__main__":

@@ -120,7 +120,8 @@ class Replica:
         except urllib3.exceptions.HTTPError:
             raise CloudError(
                 "UNAVAILABLE",
-                "Model server connection error: the model's process ended. Model server logs: " + self.child.tail(500),
+                f"Model server connection error: the model's process {'hung up' if self.alive() else 'ended'}. "
+                "Model server logs: " + self.child.tail(500),
             ) from None
         return answer.status, answer.data, answer.headers.get("Content-Type", "application/json")
 
